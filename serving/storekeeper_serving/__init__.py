@@ -1,0 +1,1 @@
+"""Serving: online features in, probabilities out; never imports TensorFlow."""

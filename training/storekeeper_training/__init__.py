@@ -1,0 +1,1 @@
+"""Training: point-in-time-correct datasets in, evaluated model artefacts out."""
