@@ -1,0 +1,159 @@
+"""Windowed features of a whole spine: one sort of the history, one search per window, every function."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from storekeeper.errors import DataError, DefinitionError, listing
+from storekeeper.history.columns import Column, times_us, to_column
+from storekeeper.history.evaluate import Intervals, Series, evaluate
+from storekeeper.history.features import WindowFeature
+from storekeeper.history.keys import encode_keys
+from storekeeper.history.ranges import range_extreme, range_slices
+from storekeeper.history.timeline import Timeline, sort_history
+
+_PAIRS_PER_CHUNK = 20_000_000
+
+
+def windowed(
+    events: pa.Table,
+    spine: pa.Table,
+    *,
+    keys: Sequence[str],
+    event_time: str,
+    spine_time: str,
+    features: Sequence[WindowFeature],
+    known_time: str | None = None,
+    cutoff: bool = False,
+) -> pa.Table:
+    """Evaluate windowed features at each spine row's own time.
+
+    Parameters
+    ----------
+    events
+        One row an event: the keys, `event_time`, `known_time` where given, and the aggregated columns.
+    spine
+        The rows to answer, with the same key names and `spine_time`.
+    known_time
+        When the platform could first know an event; null means at its event time. Orders ties.
+    cutoff
+        Whether events known after the spine row's time are invisible to it (rule 6).
+
+    Returns
+    -------
+    pyarrow.Table
+        One column a feature, one row a spine row, in the spine's order. Empty windows follow rule 9.
+
+    Raises
+    ------
+    DataError
+        Key types that differ, null times, infinite floats, integer overflow.
+    DefinitionError
+        An unknown column, or one of a kind that its function can't take.
+    """
+    _check_columns(events, features)
+    time = times_us(event_time, events.column(event_time))
+    known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
+    codes = encode_keys(spine, events, keys)
+    timeline = sort_history(codes.events, time, known, codes.count)
+    at = times_us(spine_time, spine.column(spine_time))
+    history = _History(events, timeline, known[timeline.order] if known is not None and cutoff else None)
+    searched = _search(timeline, codes.spine, at, features)
+    arrays = [history.answer(feature, searched[feature.window_us, feature.hop]) for feature in features]
+    return pa.table(arrays, names=[feature.name for feature in features])
+
+
+def _check_columns(events: pa.Table, features: Sequence[WindowFeature]) -> None:
+    for feature in features:
+        if feature.column and feature.column not in events.column_names:
+            raise DefinitionError(
+                f"Feature '{feature.name}' aggregates column '{feature.column}', which the source doesn't have. "
+                f"It has: {listing(events.column_names)}."
+            )
+
+
+def _search(
+    timeline: Timeline, codes: np.ndarray, at: np.ndarray, features: Sequence[WindowFeature]
+) -> dict[tuple[int | None, int | None], Intervals]:
+    """Intervals per distinct window."""
+    hi = timeline.search(codes, at)
+    found: dict[tuple[int | None, int | None], Intervals] = {}
+    for feature in features:
+        window = (feature.window_us, feature.hop)
+        if window in found:
+            continue
+        start = feature.window_start(at)
+        lo = timeline.start(codes) if start is None else timeline.search(codes, start)
+        found[window] = Intervals(lo, np.maximum(lo, hi), at)
+    return found
+
+
+class _History:
+    """A sorted history that reads each aggregated column once, and honours the knowledge cut-off."""
+
+    def __init__(self, events: pa.Table, timeline: Timeline, known: np.ndarray | None) -> None:
+        self._events = events
+        self._timeline = timeline
+        self._known = known if known is not None and np.any(known > timeline.time) else None
+        self._series: dict[str, Series] = {}
+        self._columns: dict[str, Column] = {}
+
+    def answer(self, feature: WindowFeature, intervals: Intervals) -> pa.Array:
+        """One feature over one window."""
+        if self._known is None:
+            return evaluate(feature, self._of(feature), intervals)
+        newest = range_extreme(self._known, intervals.lo, intervals.hi, largest=True)
+        blocked = ~intervals.empty & (newest > intervals.at)
+        if not blocked.any():
+            return evaluate(feature, self._of(feature), intervals)
+        plain = evaluate(feature, self._of(feature), _subset(intervals, np.flatnonzero(~blocked)))
+        return self._merge(feature, intervals, blocked, plain)
+
+    def _of(self, feature: WindowFeature) -> Series:
+        if feature.column not in self._series:
+            column = self._column(feature)
+            self._series[feature.column] = Series(feature.column, self._timeline.time, column)
+        return self._series[feature.column]
+
+    def _column(self, feature: WindowFeature) -> Column | None:
+        if not feature.column:
+            return None
+        if feature.column not in self._columns:
+            column = to_column(feature.column, self._events.column(feature.column))
+            self._columns[feature.column] = column.take(self._timeline.order)
+        column = self._columns[feature.column]
+        feature.check_kind(column.kind)
+        return column
+
+    def _merge(self, feature: WindowFeature, intervals: Intervals, blocked: np.ndarray, plain: pa.Array) -> pa.Array:
+        """Answers of rows that see everything, and of those for which late-known events must be taken out."""
+        rows = np.flatnonzero(blocked)
+        parts = [plain]
+        lengths = np.cumsum(intervals.length[rows])
+        cuts = np.searchsorted(lengths, np.arange(_PAIRS_PER_CHUNK, lengths[-1], _PAIRS_PER_CHUNK), side="right")
+        for chunk in np.split(rows, np.unique(cuts)):
+            if len(chunk):
+                parts.append(self._visible_only(feature, _subset(intervals, chunk)))
+        order = np.empty(len(blocked), np.int64)
+        order[~blocked] = np.arange(len(plain))
+        order[rows] = len(plain) + np.arange(len(rows))
+        return pa.concat_arrays(parts).take(pa.array(order))
+
+    def _visible_only(self, feature: WindowFeature, intervals: Intervals) -> pa.Array:
+        """The same functions over each row's own copy of the events that it could know."""
+        known = self._known
+        if known is None:
+            raise DataError("The cut-off was asked for without knowledge times.")
+        positions, offsets = range_slices(intervals.lo, intervals.hi)
+        row = np.repeat(np.arange(len(intervals.at)), np.diff(offsets))
+        visible = known[positions] <= intervals.at[row]
+        kept = positions[visible]
+        edges = np.concatenate([[0], np.cumsum(np.bincount(row[visible], minlength=len(intervals.at)))])
+        column = self._column(feature)
+        series = Series(feature.column, self._timeline.time[kept], None if column is None else column.take(kept))
+        return evaluate(feature, series, Intervals(edges[:-1], edges[1:], intervals.at))
+
+
+def _subset(intervals: Intervals, rows: np.ndarray) -> Intervals:
+    return Intervals(intervals.lo[rows], intervals.hi[rows], intervals.at[rows])
