@@ -36,7 +36,7 @@ class Intervals:
     @property
     def empty(self) -> np.ndarray:
         """(n_rows,) bool: rows that see nothing."""
-        return self.lo >= self.hi
+        return np.asarray(self.lo >= self.hi)
 
     @property
     def length(self) -> np.ndarray:
@@ -143,7 +143,7 @@ def _sum(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
 
 def _float_sum(series: Series, seen: Intervals) -> np.ndarray:
     total, correction = series.float_prefix.between(seen.lo, np.maximum(seen.lo, seen.hi))
-    return total + correction
+    return np.asarray(total + correction)
 
 
 def _int_sum(series: Series, seen: Intervals) -> np.ndarray:
@@ -155,7 +155,7 @@ def _int_sum(series: Series, seen: Intervals) -> np.ndarray:
                 f"A window's sum of column '{series.name}' overflows 64-bit integers. "
                 f"Use a float column, a smaller unit or a shorter window."
             )
-        return exact
+        return np.asarray(exact)
     return np.asarray(series.int_prefix[np.maximum(seen.lo, seen.hi)] - series.int_prefix[seen.lo])
 
 

@@ -117,7 +117,7 @@ class WindowFeature:
         """Old edges, (n_rows,) int64 microseconds, of windows that end at `times`; None for all history."""
         if self.window_us is None or self.hop is None:
             return None
-        return np.floor_divide(times - self.window_us, self.hop) * self.hop
+        return np.asarray(np.floor_divide(times - self.window_us, self.hop) * self.hop)
 
     def check_kind(self, kind: str) -> None:
         """Refuse a column of a kind that the function can't take."""

@@ -64,7 +64,7 @@ class Timeline:
 
     def start(self, codes: np.ndarray) -> np.ndarray:
         """Position of the first event of each row's entity, (n_rows,) int64."""
-        return np.where(codes >= 0, self.first[np.where(codes >= 0, codes, 0)], 0)
+        return np.asarray(np.where(codes >= 0, self.first[np.where(codes >= 0, codes, 0)], 0))
 
     def _bisect(self, codes: np.ndarray, times: np.ndarray, *, inclusive: bool) -> np.ndarray:
         """One vectorised binary search inside every entity: the path for axes that don't fit 63 bits."""

@@ -132,9 +132,8 @@ class _History:
         parts = [plain]
         lengths = np.cumsum(intervals.length[rows])
         cuts = np.searchsorted(lengths, np.arange(_PAIRS_PER_CHUNK, lengths[-1], _PAIRS_PER_CHUNK), side="right")
-        for chunk in np.split(rows, np.unique(cuts)):
-            if len(chunk):
-                parts.append(self._visible_only(feature, _subset(intervals, chunk)))
+        chunks = [chunk for chunk in np.split(rows, np.unique(cuts)) if len(chunk)]
+        parts.extend(self._visible_only(feature, _subset(intervals, chunk)) for chunk in chunks)
         order = np.empty(len(blocked), np.int64)
         order[~blocked] = np.arange(len(plain))
         order[rows] = len(plain) + np.arange(len(rows))
