@@ -1,1 +1,29 @@
-"""."""
+"""What a trained model is on disk: training writes it, serving reads it, and they meet only here."""
+
+from storekeeper.artefact.columns import Columns, Values
+from storekeeper.artefact.encoder import CategoricalColumn, Encoder, LeftOut, NumericColumn, read_encoder
+from storekeeper.artefact.folder import Artefact, best_artefact, find_artefact, list_artefacts, write_artefact
+from storekeeper.artefact.manifest import FORMAT_VERSION, Column, InputColumn, Manifest, read_manifest
+from storekeeper.artefact.runtime import Predictor, load_predictor
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Artefact",
+    "CategoricalColumn",
+    "Column",
+    "Columns",
+    "Encoder",
+    "InputColumn",
+    "LeftOut",
+    "Manifest",
+    "NumericColumn",
+    "Predictor",
+    "Values",
+    "best_artefact",
+    "find_artefact",
+    "list_artefacts",
+    "load_predictor",
+    "read_encoder",
+    "read_manifest",
+    "write_artefact",
+]
