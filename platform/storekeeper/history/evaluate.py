@@ -41,7 +41,7 @@ class Intervals:
     @property
     def length(self) -> np.ndarray:
         """(n_rows,) int64: number of events seen."""
-        return np.maximum(self.hi - self.lo, 0)
+        return np.asarray(np.maximum(self.hi - self.lo, 0))
 
 
 class Series:

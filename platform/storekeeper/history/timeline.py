@@ -60,7 +60,7 @@ class Timeline:
         else:
             found = self._bisect(safe, times, inclusive=inclusive)
         found = np.clip(found, self.first[safe], self.first[safe + 1])
-        return np.where(known, found, 0)
+        return np.asarray(np.where(known, found, 0))
 
     def start(self, codes: np.ndarray) -> np.ndarray:
         """Position of the first event of each row's entity, (n_rows,) int64."""

@@ -1,1 +1,7 @@
-"""."""
+"""Where features come from: Feast sources over DuckDB and SQL, and reading them to Arrow."""
+
+from storekeeper.sources.declared import DuckDBSource, SQLSource
+from storekeeper.sources.read import check_source, home_of, read_source, source_schema
+from storekeeper.sources.request import ReadRequest
+
+__all__ = ["DuckDBSource", "ReadRequest", "SQLSource", "check_source", "home_of", "read_source", "source_schema"]

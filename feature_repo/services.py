@@ -1,0 +1,52 @@
+"""One feature service a task: the only door through which a model reads features."""
+
+from feast import FeatureService
+
+from affinity_views import customer_category_affinity
+from context_views import shopping_context
+from customer_views import customer_activity, customer_offers, customer_profile
+from history_views import behaviour_history
+from product_views import category_popularity, product_catalogue, product_popularity
+
+purchase = FeatureService(
+    name="purchase",
+    features=[
+        customer_profile,
+        customer_activity,
+        customer_offers,
+        category_popularity,
+        customer_category_affinity,
+        shopping_context,
+    ],
+    description="Will the customer buy in the category within 7 days?",
+)
+
+click = FeatureService(
+    name="click",
+    features=[customer_profile, customer_activity, customer_offers],
+    description="Will the customer take up the offer?",
+)
+
+returns = FeatureService(
+    name="return",
+    features=[customer_profile, customer_activity, product_catalogue, product_popularity],
+    description="Will the order line come back?",
+)
+
+next_item = FeatureService(
+    name="next_item",
+    features=[customer_profile, behaviour_history],
+    description="What goes into the cart next?",
+)
+
+churn = FeatureService(
+    name="churn",
+    features=[customer_profile, customer_activity, customer_offers],
+    description="Will the customer stay away?",
+)
+
+sales = FeatureService(
+    name="sales",
+    features=[category_popularity],
+    description="How much will the category sell?",
+)

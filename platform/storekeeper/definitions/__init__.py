@@ -1,0 +1,7 @@
+"""What a feature repo declares, in the kernel's terms: plans of views, their validation, their fingerprint."""
+
+from storekeeper.definitions.fingerprint import definition_hash
+from storekeeper.definitions.validate import validate_views
+from storekeeper.definitions.views import ViewPlan, plan_view
+
+__all__ = ["ViewPlan", "definition_hash", "plan_view", "validate_views"]

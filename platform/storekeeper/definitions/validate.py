@@ -1,0 +1,108 @@
+"""Refusing impossible declarations before anything is registered.
+
+Feast itself registers a view over a missing file, a missing column or a wrong type without a word.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+from feast.feature_view import FeatureView
+from feast.repo_config import RepoConfig
+
+from storekeeper.definitions.views import ViewPlan, plan_view
+from storekeeper.errors import DefinitionError, listing
+from storekeeper.history.columns import column_kind
+from storekeeper.history.keys import key_kind
+from storekeeper.sources import check_source
+
+
+def validate_views(views: Iterable[FeatureView], config: RepoConfig) -> None:
+    """Check every view against its source.
+
+    Raises
+    ------
+    DefinitionError
+        A missing or mistyped column, an unknown function, an impossible window, features that no aggregation makes.
+    SourceError
+        A source that can't be read.
+    """
+    schemas: dict[tuple[str, str], pa.Schema] = {}
+    for view in views:
+        plan = plan_view(view)
+        source = plan.source
+        address = (type(source).__name__, str(source.to_proto().SerializeToString()))
+        if address not in schemas:
+            schemas[address] = _mapped(check_source(source, config), source.field_mapping)
+        _check_view(plan, schemas[address])
+
+
+def _mapped(schema: pa.Schema, mapping: dict[str, str]) -> pa.Schema:
+    return pa.schema([field.with_name(mapping.get(field.name, field.name)) for field in schema])
+
+
+def _check_view(plan: ViewPlan, schema: pa.Schema) -> None:
+    if not plan.event_time:
+        raise DefinitionError(
+            f"Feature view '{plan.name}': source '{plan.source.name}' names no timestamp_field. "
+            f"It has the columns {listing(schema.names)}; name the one with the event time."
+        )
+    _check_columns(plan, schema, plan.keys)
+    for key in plan.keys:
+        declared, found = plan.key_types[key], schema.field(key).type
+        if key_kind(declared) != key_kind(found):
+            raise DefinitionError(
+                f"Feature view '{plan.name}': join key '{key}' is declared {declared} and is {found} in source "
+                f"'{plan.source.name}'. Correct the entity's value_type, or cast the column in the source's query."
+            )
+    if plan.is_windowed:
+        _check_windows(plan, schema)
+    else:
+        _check_latest(plan, schema)
+
+
+def _check_columns(plan: ViewPlan, schema: pa.Schema, columns: Iterable[str]) -> None:
+    missing = [column for column in columns if column not in schema.names]
+    if missing:
+        raise DefinitionError(
+            f"Feature view '{plan.name}' needs column {listing(missing)}, which source '{plan.source.name}' doesn't "
+            f"have. It has: {listing(schema.names)}."
+        )
+
+
+def _check_latest(plan: ViewPlan, schema: pa.Schema) -> None:
+    _check_columns(plan, schema, plan.types)
+    for name, declared in plan.types.items():
+        _check_type(plan, name, declared, schema.field(name).type)
+
+
+def _check_windows(plan: ViewPlan, schema: pa.Schema) -> None:
+    made = {window.name for window in plan.windows}
+    if len(made) != len(plan.windows) or made != set(plan.types):
+        raise DefinitionError(
+            f"Feature view '{plan.name}' declares the features {listing(plan.types)} and its aggregations make "
+            f"{listing(window.name for window in plan.windows)}. Give every feature one aggregation of that name."
+        )
+    for window in plan.windows:
+        found = None
+        if window.column:
+            _check_columns(plan, schema, [window.column])
+            found = schema.field(window.column).type
+            window.check_kind(column_kind(found))
+        _check_type(plan, window.name, plan.types[window.name], window.result_type(found))
+
+
+def _check_type(plan: ViewPlan, feature: str, declared: pa.DataType, found: pa.DataType) -> None:
+    if _family(declared) != _family(found):
+        raise DefinitionError(
+            f"Feature '{feature}' of view '{plan.name}' is declared {declared}, but its values are {found}. "
+            f"Correct the field's dtype, or cast the column in the source's query."
+        )
+
+
+def _family(type_: pa.DataType) -> str:
+    """Types within one family are cast to the declared one; across families they are refused."""
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return f"list of {_family(type_.value_type)}"
+    if pa.types.is_decimal(type_):
+        return "float"
+    return column_kind(type_)

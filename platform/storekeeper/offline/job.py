@@ -1,0 +1,114 @@
+"""Feast's handle on a retrieval: nothing runs until a result is asked for, and then once."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.saved_dataset import SavedDatasetStorage
+
+from storekeeper.errors import UsageError
+
+
+class HistoryRetrievalJob(RetrievalJob):
+    """A retrieval through the kernel.
+
+    Parameters
+    ----------
+    compute
+        Makes the table.
+    metadata
+        What Feast wants to know about the retrieval, or None.
+    on_demand
+        Transformations that Feast applies to the table.
+    index
+        The pandas index that `to_df` gives its rows.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[], pa.Table],
+        *,
+        full_feature_names: bool = False,
+        on_demand: Sequence[OnDemandFeatureView] = (),
+        metadata: Callable[[], RetrievalMetadata | None] = lambda: None,
+        index: pd.Index | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self._compute = compute
+        self._full_feature_names = full_feature_names
+        self._on_demand = list(on_demand)
+        self._metadata = metadata
+        self._index = index
+        self._home = home
+        self._result: pa.Table | None = None
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002  (Feast's signature)
+        if self._result is None:
+            self._result = self._compute()
+        return self._result
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        return to_frame(self._to_arrow_internal(timeout))
+
+    def to_df(self, validation_reference: Any = None, timeout: int | None = None) -> pd.DataFrame:
+        """The result as pandas: the spine's index, and nullable integers exact (`Int64`) instead of floats."""
+        frame = to_frame(self.to_arrow(validation_reference=validation_reference, timeout=timeout))
+        return frame if self._index is None else frame.set_index(self._index)
+
+    @property
+    def full_feature_names(self) -> bool:
+        """Whether feature names carry their view's name."""
+        return self._full_feature_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Transformations that Feast applies."""
+        return self._on_demand
+
+    @property
+    def metadata(self) -> RetrievalMetadata | None:
+        """Features, keys and time range of the retrieval."""
+        return self._metadata()
+
+    def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
+        """Write the result to a Parquet file, under a temporary name first.
+
+        Raises
+        ------
+        UsageError
+            If the storage isn't a file, or exists and may not be overwritten.
+        """
+        if not isinstance(storage, SavedDatasetFileStorage):
+            raise UsageError(
+                f"Saved datasets go to a SavedDatasetFileStorage (Parquet). Received: {type(storage).__name__}."
+            )
+        path = Path(storage.file_options.uri)
+        target = path if path.is_absolute() or self._home is None else self._home / path
+        if target.exists() and not allow_overwrite:
+            raise UsageError(f"'{target}' exists. Choose another path, or pass allow_overwrite=True.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        pq.write_table(self.to_arrow(timeout=timeout), partial)
+        partial.replace(target)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Arrow to pandas; integer columns with nulls become `Int64`, which loses no digit beyond 2^53."""
+    nullable = {
+        field.name
+        for field, column in zip(table.schema, table.columns, strict=True)
+        if pa.types.is_integer(field.type) and column.null_count
+    }
+    plain = table.select([name for name in table.column_names if name not in nullable]).to_pandas()
+    exact = table.select([name for name in table.column_names if name in nullable]).to_pandas(
+        types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get
+    )
+    frame: pd.DataFrame = pd.concat([plain, exact], axis=1)[table.column_names] if nullable else plain
+    return frame

@@ -1,0 +1,94 @@
+"""The spine: the rows that ask, each with entity keys and its own time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from storekeeper.errors import DataError, UsageError, listing
+from storekeeper.history.columns import column_kind
+from storekeeper.sources.duckdb_reader import fetch, open_duckdb
+
+EVENT_TIMESTAMP = "event_timestamp"
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Rows that ask for features.
+
+    Attributes
+    ----------
+    table
+        All of the caller's columns, in the caller's order.
+    time
+        Name of the column with each row's time.
+    index
+        The caller's pandas index, or None.
+    """
+
+    table: pa.Table
+    time: str
+    index: pd.Index | None = None
+
+
+def spine_from_frame(frame: pd.DataFrame) -> Spine:
+    """A DataFrame as a spine; nothing about its rows changes.
+
+    Raises
+    ------
+    DataError
+        If a timestamp can't be read (naming column and row), or a column mixes types.
+    """
+    time = timestamp_column({str(name): pd.api.types.is_datetime64_any_dtype(t) for name, t in frame.dtypes.items()})
+    frame = frame.assign(**{time: _timestamps(frame[time], time)})
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"A column of the spine can't be read: {error}. Give each column one type.") from error
+    return Spine(table, time, frame.index)
+
+
+def spine_from_sql(query: str, database: Path) -> Spine:
+    """The result of a SELECT in a DuckDB file as a spine, in the query's order."""
+    with open_duckdb(database) as connection:
+        table = fetch(connection, query, [])
+    time = timestamp_column({field.name: column_kind(field.type) == "timestamp" for field in table.schema})
+    return Spine(table, time)
+
+
+def timestamp_column(is_time: dict[str, bool]) -> str:
+    """`event_timestamp` where it exists, else the only timestamp column.
+
+    Raises
+    ------
+    UsageError
+        If there is neither.
+    """
+    if EVENT_TIMESTAMP in is_time:
+        return EVENT_TIMESTAMP
+    candidates = [name for name, yes in is_time.items() if yes]
+    if len(candidates) == 1:
+        return candidates[0]
+    raise UsageError(
+        f"The spine needs a column '{EVENT_TIMESTAMP}' (or exactly one timestamp column) with each row's time. "
+        f"It has: {listing(is_time)}."
+    )
+
+
+def _timestamps(column: pd.Series, name: str) -> pd.Series:
+    """Any readable timestamps in UTC."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        parsed = column
+    else:
+        parsed = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
+    broken = parsed.isna().to_numpy()
+    if broken.any():
+        row = int(broken.argmax())
+        raise DataError(
+            f"Column '{name}' of the spine has no readable timestamp at row {row}. Received: {column.iloc[row]!r}. "
+            f"Expected a datetime or ISO 8601 text between the years 1677 and 2262."
+        )
+    moved: pd.Series = parsed.dt.tz_localize("UTC") if parsed.dt.tz is None else parsed.dt.tz_convert("UTC")
+    return moved

@@ -1,0 +1,164 @@
+"""`HistoryOfflineStore`: what `feature_store.yaml` names as its offline store."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+from feast.data_source import DataSource
+from feast.feature_view import FeatureView
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.repo_config import FeastConfigBaseModel, RepoConfig
+from feast.utils import _strip_version_from_ref
+
+from storekeeper.definitions import ViewPlan, plan_view
+from storekeeper.errors import UsageError, listing
+from storekeeper.history.as_of import latest_per_entity
+from storekeeper.history.columns import times_us
+from storekeeper.offline.job import HistoryRetrievalJob
+from storekeeper.offline.retrieve import ViewRequest, retrieve
+from storekeeper.offline.spine import Spine, spine_from_frame, spine_from_sql
+from storekeeper.settings import expand_references
+from storekeeper.sources import DuckDBSource, ReadRequest, home_of, read_source
+
+
+class HistoryOfflineStoreConfig(FeastConfigBaseModel):
+    """The `offline_store` block of feature_store.yaml."""
+
+    type: Literal["storekeeper.offline.store.HistoryOfflineStore"] = "storekeeper.offline.store.HistoryOfflineStore"
+    spine_database: str | None = None
+    """DuckDB file in which SQL spines run; by default the one that the asked views' DuckDB sources share."""
+
+
+class HistoryOfflineStore(OfflineStore):
+    """Point-in-time-correct features from any source that `storekeeper.sources` reads."""
+
+    supports_filter_by_created_timestamp = True
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: pd.DataFrame | str | None,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        **options: Any,
+    ) -> RetrievalJob:
+        """Features for the rows of a spine: a DataFrame, or a SELECT for DuckDB.
+
+        Rows, order, duplicates and extra columns are the spine's. `filter_by_created_timestamp=True` hides what was
+        known later than a row's time.
+        """
+        requests = view_requests(feature_views, feature_refs, full_feature_names=full_feature_names)
+        spine = _spine(entity_df, [request.plan for request in requests], config)
+        cutoff = bool(options.get("filter_by_created_timestamp"))
+        return HistoryRetrievalJob(
+            lambda: retrieve(requests, spine, config, cutoff=cutoff),
+            full_feature_names=full_feature_names,
+            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            metadata=lambda: _metadata(spine, feature_refs, requests),
+            index=spine.index,
+            home=home_of(config),
+        )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> RetrievalJob:
+        """The latest row of each entity within a time range."""
+        known = created_timestamp_column or None
+
+        def compute() -> pa.Table:
+            columns = _columns(join_key_columns, feature_name_columns, timestamp_field, known)
+            table = read_source(data_source, config, ReadRequest(columns, timestamp_field, start_date, end_date))
+            return latest_per_entity(table, keys=join_key_columns, event_time=timestamp_field, known_time=known)
+
+        return HistoryRetrievalJob(compute, home=home_of(config))
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> RetrievalJob:
+        """All rows within a time range."""
+        columns = _columns(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column or None)
+        request = ReadRequest(columns, timestamp_field, start_date, end_date)
+        return HistoryRetrievalJob(lambda: read_source(data_source, config, request), home=home_of(config))
+
+
+def view_requests(views: Sequence[FeatureView], refs: Iterable[str], *, full_feature_names: bool) -> list[ViewRequest]:
+    """Group feature references by view, in the order of the references."""
+    wanted: dict[str, list[str]] = {}
+    for ref in refs:
+        view_name, feature = _strip_version_from_ref(ref).split(":", 1)
+        wanted.setdefault(view_name, []).append(feature)
+    requests = []
+    for view in views:
+        alias = view.projection.name_to_use()
+        features = tuple(dict.fromkeys(wanted.get(alias, [])))
+        if not features:
+            continue
+        plan = plan_view(view)
+        key_map = view.projection.join_key_map
+        names = tuple(f"{alias}__{feature}" if full_feature_names else feature for feature in features)
+        requests.append(ViewRequest(plan, features, names, tuple(key_map.get(key, key) for key in plan.keys)))
+    return requests
+
+
+def _spine(entity_df: pd.DataFrame | str | None, plans: Sequence[ViewPlan], config: RepoConfig) -> Spine:
+    if isinstance(entity_df, pd.DataFrame):
+        return spine_from_frame(entity_df)
+    if isinstance(entity_df, str):
+        return spine_from_sql(entity_df, _spine_database(plans, config))
+    raise UsageError(
+        "get_historical_features needs an entity_df: a DataFrame, or a SELECT that runs in DuckDB. Received: None."
+    )
+
+
+def _spine_database(plans: Sequence[ViewPlan], config: RepoConfig) -> Path:
+    configured = config.offline_store.spine_database
+    shared = {plan.source.location for plan in plans if isinstance(plan.source, DuckDBSource)}
+    if configured is None and len(shared) != 1:
+        raise UsageError(
+            f"A SQL spine runs in one DuckDB file, but the asked views read {listing(shared)}. "
+            f"Name the file as offline_store.spine_database in feature_store.yaml."
+        )
+    return home_of(config) / expand_references(configured or next(iter(shared)))
+
+
+def _metadata(spine: Spine, refs: Sequence[str], requests: Sequence[ViewRequest]) -> RetrievalMetadata:
+    times = times_us(spine.time, spine.table.column(spine.time))
+    bounds: list[Callable[[], Any]] = [times.min, times.max]
+    low, high = (
+        (pd.Timestamp(int(bound()), unit="us", tz="UTC").to_pydatetime() for bound in bounds)
+        if len(times)
+        else (None, None)
+    )
+    keys = dict.fromkeys(key for request in requests for key in request.spine_keys)
+    others = [name for name in spine.table.column_names if name != spine.time and name not in keys]
+    return RetrievalMetadata(
+        features=list(refs), keys=[*keys, *others], min_event_timestamp=low, max_event_timestamp=high
+    )
+
+
+def _columns(keys: Sequence[str], features: Sequence[str], timestamp: str, known: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*keys, *features, timestamp, *([known] if known else [])]))

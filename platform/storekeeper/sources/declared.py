@@ -1,0 +1,203 @@
+"""Feast data sources over DuckDB files and SQL databases, as a feature repo declares them.
+
+A declaration holds paths and `${VARIABLE}` references only: what a variable holds, such as a password, is looked up
+when the source is read and never reaches the registry.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from feast.data_source import DataSource
+from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
+from feast.repo_config import RepoConfig
+from feast.type_map import pa_to_feast_value_type
+from feast.value_type import ValueType
+
+from storekeeper.errors import DefinitionError
+
+
+class TabularSource(DataSource):
+    """A table or query somewhere; the base of this package's sources.
+
+    Parameters
+    ----------
+    name
+        Unique within the project.
+    location
+        Where the table lives: a DuckDB file or a SQLAlchemy URL.
+    table, query
+        Exactly one of them: a table or view, or a SELECT statement.
+    timestamp_field
+        Column with the event time.
+    created_timestamp_column
+        Column with the knowledge time: when the platform could first know the row.
+    field_mapping
+        Source column -> name in feature views.
+    """
+
+    location_key = "location"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        location: str,
+        table: str | None = None,
+        query: str | None = None,
+        timestamp_field: str | None = None,
+        created_timestamp_column: str | None = None,
+        field_mapping: dict[str, str] | None = None,
+        description: str = "",
+        tags: dict[str, str] | None = None,
+        owner: str = "",
+    ) -> None:
+        if (table is None) == (query is None):
+            raise DefinitionError(
+                f"Source '{name}' needs either a table or a query. Received: table={table!r}, query={query!r}."
+            )
+        super().__init__(
+            name=name,
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column,
+            field_mapping=field_mapping,
+            description=description,
+            tags=tags,
+            owner=owner,
+        )
+        self.location = location
+        self.table = table
+        self.query = query
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(self) is type(other)
+            and isinstance(other, TabularSource)
+            and super().__eq__(other)
+            and (self.location, self.table, self.query) == (other.location, other.table, other.query)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.name, self.location, self.table, self.query))
+
+    @classmethod
+    def from_proto(cls, data_source: DataSourceProto) -> "TabularSource":
+        """Rebuild a source from the registry."""
+        options = json.loads(data_source.custom_options.configuration)
+        return cls(
+            name=data_source.name,
+            table=options["table"],
+            query=options["query"],
+            timestamp_field=data_source.timestamp_field or None,
+            created_timestamp_column=data_source.created_timestamp_column or None,
+            field_mapping=dict(data_source.field_mapping),
+            description=data_source.description,
+            tags=dict(data_source.tags),
+            owner=data_source.owner,
+            **{cls.location_key: options["location"]},
+        )
+
+    def _to_proto_impl(self) -> DataSourceProto:
+        options = {"location": self.location, "table": self.table, "query": self.query}
+        return DataSourceProto(
+            name=self.name,
+            type=DataSourceProto.CUSTOM_SOURCE,
+            data_source_class_type=f"{type(self).__module__}.{type(self).__name__}",
+            field_mapping=self.field_mapping,
+            custom_options=DataSourceProto.CustomSourceOptions(configuration=json.dumps(options).encode()),
+            timestamp_field=self.timestamp_field,
+            created_timestamp_column=self.created_timestamp_column,
+            description=self.description,
+            tags=self.tags,
+            owner=self.owner,
+        )
+
+    def validate(self, config: RepoConfig) -> None:
+        """Check that the table can be read and has the timestamp columns."""
+        from storekeeper.sources.read import check_source
+
+        check_source(self, config)
+
+    def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
+        """Column names and Arrow types, as text."""
+        from storekeeper.sources.read import source_schema
+
+        return [(field.name, str(field.type)) for field in source_schema(self, config)]
+
+    def get_table_query_string(self) -> str:
+        """What stands after FROM."""
+        return f'"{self.table}"' if self.table else f"({self.query})"
+
+    @staticmethod
+    def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
+        """Sources speak Arrow."""
+        return arrow_to_value_type
+
+
+def arrow_to_value_type(arrow_type: str) -> ValueType:
+    """Feast's type for an Arrow type's text, such as `int64` or `timestamp[us, tz=UTC]`."""
+    plain = arrow_type.replace("large_string", "string")
+    if plain.startswith(("timestamp", "date")):
+        return ValueType.UNIX_TIMESTAMP
+    return pa_to_feast_value_type({"int16": "int32", "int8": "int32"}.get(plain, plain))
+
+
+class DuckDBSource(TabularSource):
+    """A table, view or query in a DuckDB file.
+
+    Parameters
+    ----------
+    database
+        Path of the file, relative to the project root or absolute.
+    others
+        As for `TabularSource`.
+
+    Examples
+    --------
+    >>> DuckDBSource(name="purchases", database="data/behaviour.duckdb", table="events",
+    ...              timestamp_field="event_time").location
+    'data/behaviour.duckdb'
+    """
+
+    location_key = "database"
+
+    def __init__(self, *, name: str, database: str, **others: Any) -> None:
+        super().__init__(name=name, location=database, **others)
+
+
+class SQLSource(TabularSource):
+    """A table, view or query in any database that SQLAlchemy reaches.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL; `${NAME}` and `${NAME:-default}` are looked up in the environment when the source is read.
+        Relative SQLite paths start at the project root.
+    others
+        As for `TabularSource`.
+
+    Raises
+    ------
+    DefinitionError
+        If the URL holds a password: declarations are stored in the registry.
+    """
+
+    location_key = "url"
+
+    def __init__(self, *, name: str, url: str, **others: Any) -> None:
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            password = make_url(url).password if "${" not in url else None
+        except ArgumentError:
+            raise DefinitionError(
+                f"Source '{name}' needs a SQLAlchemy URL such as 'sqlite:///data/shop.db' or a reference such as "
+                f"'${{STOREKEEPER_DATABASE_URL}}'."
+            ) from None
+        if password:
+            raise DefinitionError(
+                f"Source '{name}' has a password in its URL, which the registry would store. "
+                f"Put the URL in an environment variable and declare url='${{NAME}}'."
+            )
+        super().__init__(name=name, location=url, **others)

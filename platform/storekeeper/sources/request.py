@@ -1,0 +1,30 @@
+"""What a reader asks of a source: columns, a time range, and nothing it doesn't need."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """Which part of a source to read.
+
+    Attributes
+    ----------
+    columns
+        Source columns, in order; unknown ones are an error that lists those that exist.
+    timestamp
+        The event-time column that the bounds are about; empty for none.
+    start, end
+        Inclusive bounds (aware, UTC); None for open.
+    """
+
+    columns: tuple[str, ...]
+    timestamp: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @property
+    def bounds(self) -> list[tuple[str, datetime]]:
+        """Pairs (operator, instant); naive UTC."""
+        pairs = ((">=", self.start), ("<=", self.end))
+        return [(operator, instant.replace(tzinfo=None)) for operator, instant in pairs if instant and self.timestamp]
