@@ -1,0 +1,77 @@
+"""Models: each file one way to fit, all behind one protocol."""
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+from storekeeper.errors import NotFoundError, UsageError, listing
+from storekeeper_training.models.boosted_trees import BoostedTrees
+from storekeeper_training.models.logistic import Logistic
+from storekeeper_training.models.model import FitProgress, Fitted, Model, Sample
+from storekeeper_training.models.reference_network import ReferenceNetwork
+from storekeeper_training.models.rule import Rule
+from storekeeper_training.tasks import Task
+
+MODEL_NAMES = ("rule", "logistic", "xgboost", "dnn-reference")
+
+# The same package under another name: the build without GPU code.
+_EQUIVALENTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
+
+
+def find_models(task: Task, names: Iterable[str] = MODEL_NAMES) -> tuple[Model, ...]:
+    """The models of these names, in the order given, ready to fit this task.
+
+    Raises
+    ------
+    NotFoundError
+        If a name is unknown; the message lists those that exist.
+    UsageError
+        If a model's package is not installed; the message names the extra that brings it.
+    """
+    available: dict[str, Model] = {
+        model.name: model for model in (Rule(task.rule), Logistic(), BoostedTrees(), ReferenceNetwork())
+    }
+    chosen = tuple(dict.fromkeys(names))
+    if unknown := [name for name in chosen if name not in available]:
+        raise NotFoundError(f"There is no model {listing(unknown)}. Models: {listing(available)}.")
+    models = tuple(available[name] for name in chosen)
+    for model in models:
+        package_versions(model)
+    return models
+
+
+def package_versions(model: Model) -> dict[str, str]:
+    """Versions of the packages that a model needs, by name.
+
+    Raises
+    ------
+    UsageError
+        If one is not installed.
+    """
+    return {package: _installed(package, model) for package in model.packages}
+
+
+def _installed(package: str, model: Model) -> str:
+    for name in _EQUIVALENTS.get(package, (package,)):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    raise UsageError(
+        f"Model '{model.name}' needs the package '{package}', which is not installed. "
+        f"Install it: pip install 'storekeeper[{model.extra}]'."
+    )
+
+
+__all__ = [
+    "MODEL_NAMES",
+    "BoostedTrees",
+    "FitProgress",
+    "Fitted",
+    "Logistic",
+    "Model",
+    "ReferenceNetwork",
+    "Rule",
+    "Sample",
+    "find_models",
+    "package_versions",
+]

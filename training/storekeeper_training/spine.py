@@ -1,0 +1,78 @@
+"""Spine: the rows of a task, read from the behaviour log."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storekeeper.errors import DataError, SourceError
+from storekeeper_training.tasks import Task
+
+
+@dataclass(frozen=True)
+class Spine:
+    """A task's rows, ordered by the task's SQL.
+
+    Attributes
+    ----------
+    table
+        The task's `spine_columns`, with their types; labels are 0 or 1, never null.
+    immature_rows
+        Rows left out because their label's window reaches past the end of the log.
+    seconds
+        What the query took.
+    """
+
+    table: pa.Table
+    immature_rows: int
+    seconds: float
+
+
+def read_spine(task: Task, behaviour_path: Path) -> Spine:
+    """Run a task's spine SQL on the behaviour log, read-only.
+
+    Naive timestamps of the log are UTC; the spine's carry it.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, is no DuckDB file or has no usable `events`; the message gives DuckDB's reason.
+    DataError
+        If no row has a mature label, or the SQL's columns are not those that the task declares.
+    """
+    started = time.perf_counter()
+    table = _query(task, behaviour_path)
+    declared = {column.name: column.dtype for column in task.spine_columns}
+    if set(table.column_names) != set(declared):
+        raise DataError(
+            f"The spine of task '{task.name}' must have the columns {list(declared)}. It has {table.column_names}."
+        )
+    mature = table.filter(pc.is_valid(table[task.label]))
+    immature_rows = table.num_rows - mature.num_rows
+    if not mature.num_rows:
+        raise DataError(
+            f"The spine of task '{task.name}' is empty: {immature_rows} rows, none with a label that can be known yet. "
+            f"The log must reach back over the look-back and {task.horizon} past the first cut-off."
+        )
+    columns = [_typed(mature[name], dtype) for name, dtype in declared.items()]
+    return Spine(pa.table(columns, names=list(declared)), immature_rows, time.perf_counter() - started)
+
+
+def _query(task: Task, path: Path) -> pa.Table:
+    """The SQL's answer as it is."""
+    if not path.is_file():
+        raise SourceError(f"No behaviour log at '{path}'. Load a shop first: storekeeper load complete-journey.")
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.sql(task.spine_sql, params=task.bound_parameters()).to_arrow_table()
+    except duckdb.Error as error:
+        raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
+
+
+def _typed(values: pa.ChunkedArray, dtype: str) -> pa.ChunkedArray:
+    """The column in its declared type."""
+    instant = pa.timestamp("us", tz="UTC")
+    return values.cast(instant if dtype.startswith("timestamp") else pa.type_for_alias(dtype))
