@@ -110,15 +110,15 @@ class Ledger:
             return [_record(row, kind) for row in session.scalars(query)]
 
 
-def _newest_datasets() -> Select[tuple[DatasetRow]]:
+def _newest_datasets() -> Select[Any]:
     return select(DatasetRow).order_by(DatasetRow.created_at.desc(), DatasetRow.task, DatasetRow.dataset_hash)
 
 
-def _newest_materialisations() -> Select[tuple[MaterialisationRow]]:
+def _newest_materialisations() -> Select[Any]:
     return select(MaterialisationRow).order_by(MaterialisationRow.id.desc())
 
 
-def _newest_model_runs() -> Select[tuple[ModelRunRow]]:
+def _newest_model_runs() -> Select[Any]:
     return select(ModelRunRow).order_by(
         ModelRunRow.created_at.desc(), ModelRunRow.task, ModelRunRow.model, ModelRunRow.version.desc()
     )

@@ -2,6 +2,8 @@
 
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +26,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {EVENTS: EVENT_COLUMNS, REJECTS: REJEC
 
 # A DuckDB file starts with three headers of this size each; whole blocks follow.
 _HEADERS_BYTES = 3 * 4096
-_PARTIAL = re.compile(r"\.(?P<pid>\d+)\.partial(\.wal|\.tmp)?$")
+_PARTIAL = re.compile(r"\.(?P<pid>\d+)-\w+\.partial(\.wal|\.tmp)?$")
+_BROKEN_FILE = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+_RELOAD = "Load the shop again: `storekeeper load NAME --force`."
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -50,10 +54,11 @@ def write_behaviour(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     SourceError
         If the folder can't be written or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
+        with _file_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(path)
         with behaviour_errors(path):
             connection = duckdb.connect(str(partial))
             try:
@@ -62,12 +67,13 @@ def write_behaviour(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 connection.execute("CHECKPOINT")
             finally:
                 connection.close()
-        # A log that was left beside the old file would be replayed on the new one.
-        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
-        partial.replace(path)
+        with _file_errors(path):
+            # A write-ahead log that was left beside the old file would be replayed on the new one.
+            path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+            partial.replace(path)
     finally:
-        for suffix in ("", ".wal"):
-            partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+        for leftover in path.parent.glob(f"{partial.name}*"):
+            _remove(leftover)
 
 
 def open_behaviour(path: Path) -> duckdb.DuckDBPyConnection:
@@ -97,23 +103,22 @@ def behaviour_errors(path: Path) -> Iterator[None]:
     """Turn DuckDB's input/output errors into a `SourceError` that names the log and says what to do."""
     try:
         yield
-    except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException) as error:
+    except _BROKEN_FILE as error:
         first_line = str(error).splitlines()[0]
         raise SourceError(
             f"The behaviour log {path} can't be used: expected a whole DuckDB file that no other process is writing. "
-            f"DuckDB says: {first_line}. If the file is broken, load the shop again: "
-            "`storekeeper load complete-journey --force`."
+            f"DuckDB says: {first_line}. If the file is broken: {_RELOAD}"
         ) from error
 
 
 def _check_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse a file shorter than its blocks: DuckDB itself notices only when a query meets the missing part."""
-    blocks, block_bytes = connection.execute("SELECT total_blocks, block_size FROM pragma_database_size()").fetchall()[0]
+    query = "SELECT total_blocks, block_size FROM pragma_database_size()"
+    blocks, block_bytes = connection.execute(query).fetchall()[0]
     expected, found = _HEADERS_BYTES + blocks * block_bytes, path.stat().st_size
     if found < expected:
         raise SourceError(
-            f"The behaviour log {path} is truncated: expected at least {expected} bytes, found {found}. "
-            "Load the shop again: `storekeeper load complete-journey --force`."
+            f"The behaviour log {path} is truncated: expected at least {expected} bytes, found {found}. {_RELOAD}"
         )
 
 
@@ -127,17 +132,35 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         if missing:
             raise SourceError(
                 f"{path} is not a behaviour log: its table '{table}' lacks {listing(missing)}. "
-                f"It has the tables {listing({name for name, _ in rows})}. "
-                "Load the shop again: `storekeeper load complete-journey --force`."
+                f"It has the tables {listing({name for name, _ in rows})}. {_RELOAD}"
             )
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Turn the file system's errors into a `SourceError`."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"The behaviour log {path} can't be written: {error}. Check the folder's permissions and free space."
+        ) from error
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove the partial files of writers that are no longer running."""
     for leftover in path.parent.glob(f"{path.name}.*.partial*"):
         match = _PARTIAL.search(leftover.name)
-        if match and leftover.is_file() and not _is_running(int(match["pid"])):
-            leftover.unlink(missing_ok=True)
+        if match and not _is_running(int(match["pid"])):
+            _remove(leftover)
+
+
+def _remove(leftover: Path) -> None:
+    """Remove a partial file, its write-ahead log, or the folder that DuckDB spills to."""
+    if leftover.is_dir():
+        shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        leftover.unlink(missing_ok=True)
 
 
 def _is_running(pid: int) -> bool:

@@ -5,6 +5,7 @@ those that no earlier rule took out, so that a broken twin never costs the good 
 first stays. Everything runs as SQL in DuckDB, whatever types the source has: text that should be a number or a
 timestamp is judged by what it reads as.
 """
+# ruff: noqa: S608 (identifiers are quoted, reasons are literals)
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -248,7 +249,7 @@ def _count(connection: duckdb.DuckDBPyConnection, source: str, judged: str, kept
     """Count what went where and make sure that nothing got lost."""
     counts = connection.execute(f"SELECT {_REASON}, count(*) FROM {quote(judged)} GROUP BY ALL").fetchall()
     rows = connection.execute(f"SELECT count(*) FROM {quote(source)}").fetchall()[0][0]
-    rejected = {reason: count for reason, count in sorted((r, c) for r, c in counts if r is not None)}
+    rejected = dict(sorted((reason, count) for reason, count in counts if reason is not None))
     kept_rows = sum(count for reason, count in counts if reason is None)
     if rows != kept_rows + sum(rejected.values()):
         raise DataError(

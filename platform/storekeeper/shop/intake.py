@@ -1,5 +1,7 @@
 """Intake: tables from outside become Arrow tables whose rows know their place, so that results can be traced back."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -25,7 +27,9 @@ def to_arrow(table: pd.DataFrame | pa.Table) -> pa.Table:
     return arrow.append_column(POSITION, pa.array(np.arange(arrow.num_rows, dtype=np.int64)))
 
 
-def register(connection: DuckDBPyConnection, name: str, table: pd.DataFrame | pa.Table, columns: tuple[str, ...]) -> None:
+def register(
+    connection: DuckDBPyConnection, name: str, table: pd.DataFrame | pa.Table, columns: tuple[str, ...]
+) -> None:
     """Make a table readable under a name in a DuckDB connection.
 
     Raises
@@ -46,7 +50,7 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
     return pa.table(columns)
 
 
-def _column(series: "pd.Series[object]") -> pa.Array | pa.ChunkedArray:
+def _column(series: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
     """One column; mixed Python objects, which Arrow refuses, as text."""
     try:
         return pa.array(series, from_pandas=True)
