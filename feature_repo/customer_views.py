@@ -57,7 +57,7 @@ customer_activity = StreamFeatureView(
         *_discount,
         *_price,
         *_recency,
-    ],  # fmt: skip
+    ],
     description="How often, how much and how varied a customer bought",
 )
 

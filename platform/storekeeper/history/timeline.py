@@ -77,7 +77,7 @@ class Timeline:
             open_ = low < high
             low = np.where(open_ & before, middle + 1, low)
             high = np.where(open_ & ~before, middle, high)
-        return low
+        return np.asarray(low)
 
 
 def _searchsorted(axis: np.ndarray, wanted: np.ndarray) -> np.ndarray:

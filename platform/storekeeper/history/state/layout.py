@@ -1,0 +1,171 @@
+"""Which partial results a windowed view keeps per entity, derived from its features alone.
+
+A window that is read at `now` is always a suffix of history that starts on a hop's edge. So per hop it suffices
+to keep mergeable partials of sparse tiles; per distinct value its last tile; and the newest N events.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from storekeeper.history.columns import column_kind
+from storekeeper.history.features import WindowFeature
+
+#: Function -> partials of a tile. Functions not named here live in tails or distinct lists.
+TILE_PARTIALS: dict[str, tuple[str, ...]] = {
+    "count": ("n",),
+    "sum": ("sum",),
+    "mean": ("n", "sum"),
+    "var": ("n", "mean", "m2"),
+    "std": ("n", "mean", "m2"),
+    "min": ("n", "min"),
+    "max": ("n", "max"),
+    "first": ("n", "first", "first_time"),
+    "seconds_since_first": ("n", "first_time"),
+}
+_TAIL_FUNCTIONS = frozenset({"last", "last_n", "seconds_since_last"})
+
+
+@dataclass(frozen=True)
+class TileSeries:
+    """Tiles of one hop.
+
+    Attributes
+    ----------
+    hop_us
+        Width of a tile; None: one tile for all history.
+    reach_us
+        The longest window that reads it; None for all history.
+    partials
+        Pairs (column, partial), one word each, after the tile's start.
+    """
+
+    hop_us: int | None
+    reach_us: int | None
+    partials: tuple[tuple[str, str], ...]
+
+    @property
+    def width(self) -> int:
+        """Words a tile."""
+        return 1 + len(self.partials)
+
+    def position(self, column: str, partial: str) -> int:
+        """Where a partial stands in a tile."""
+        return 1 + self.partials.index((column, partial))
+
+
+@dataclass(frozen=True)
+class DistinctList:
+    """Distinct values of a column with the start of the last tile that saw each: words (value, start)."""
+
+    hop_us: int | None
+    reach_us: int | None
+    column: str
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The newest events of a column (the event itself where it is empty): words (time, value)."""
+
+    column: str
+    length: int
+    reach_us: int | None
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """Everything a view keeps per entity.
+
+    Attributes
+    ----------
+    kinds
+        Kind of each aggregated column.
+    types
+        Arrow type of each aggregated column.
+    strings
+        String columns: their values are ranks in a dictionary that the blob carries.
+    """
+
+    kinds: dict[str, str]
+    types: dict[str, pa.DataType]
+    series: tuple[TileSeries, ...]
+    distincts: tuple[DistinctList, ...]
+    tails: tuple[Tail, ...]
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """String columns whose values are kept, in name order."""
+        kept = {c for s in self.series for c, partial in s.partials if partial in {"min", "max", "first"}}
+        kept |= {d.column for d in self.distincts} | {t.column for t in self.tails if t.column}
+        return tuple(sorted(column for column in kept if self.kinds.get(column) == "string"))
+
+    @property
+    def widths(self) -> list[int]:
+        """Words a row of each section: series, distinct lists, tails, then one word a string (its bytes)."""
+        tiles = [s.width for s in self.series]
+        return [*tiles, *[2 for _ in self.distincts], *[2 for _ in self.tails], *[1 for _ in self.strings]]
+
+    @property
+    def fingerprint(self) -> int:
+        """32 bits that differ between layouts."""
+        described = [
+            sorted(self.kinds.items()),
+            [[s.hop_us, s.reach_us, s.partials] for s in self.series],
+            [[d.hop_us, d.reach_us, d.column] for d in self.distincts],
+            [[t.column, t.length, t.reach_us] for t in self.tails],
+        ]
+        digest = hashlib.sha256(json.dumps(described).encode()).digest()
+        return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def plan_state(features: Sequence[WindowFeature], types: Mapping[str, pa.DataType]) -> StateLayout:
+    """The layout for a view's features; `types` gives the Arrow type of each aggregated column."""
+    columns = sorted({feature.column for feature in features if feature.column})
+    return StateLayout(
+        kinds={column: column_kind(types[column]) for column in columns},
+        types={column: types[column] for column in columns},
+        series=_series(features),
+        distincts=_distincts(features),
+        tails=_tails(features),
+    )
+
+
+def _series(features: Sequence[WindowFeature]) -> tuple[TileSeries, ...]:
+    tiled = [feature for feature in features if feature.base_function in TILE_PARTIALS]
+    found = []
+    for hop in _hops(tiled):
+        members = [feature for feature in tiled if feature.hop == hop]
+        pairs = {(m.column, partial) for m in members for partial in TILE_PARTIALS[m.base_function]}
+        found.append(TileSeries(hop, _reach(members), tuple(sorted(pairs))))
+    return tuple(found)
+
+
+def _distincts(features: Sequence[WindowFeature]) -> tuple[DistinctList, ...]:
+    counted = [feature for feature in features if feature.base_function == "count_distinct"]
+    pairs = sorted({(f.column, f.hop) for f in counted}, key=lambda pair: (pair[0], pair[1] or 0))
+    return tuple(
+        DistinctList(hop, _reach([f for f in counted if (f.column, f.hop) == (column, hop)]), column)
+        for column, hop in pairs
+    )
+
+
+def _tails(features: Sequence[WindowFeature]) -> tuple[Tail, ...]:
+    tailed = [feature for feature in features if feature.base_function in _TAIL_FUNCTIONS]
+    found = []
+    for column in sorted({feature.column for feature in tailed}):
+        members = [feature for feature in tailed if feature.column == column]
+        found.append(Tail(column, max(max(m.length, 1) for m in members), _reach(members)))
+    return tuple(found)
+
+
+def _hops(features: Sequence[WindowFeature]) -> list[int | None]:
+    return sorted({feature.hop for feature in features}, key=lambda hop: hop or 0)
+
+
+def _reach(features: Sequence[WindowFeature]) -> int | None:
+    """The longest window, one hop more; None if any sees all history."""
+    reaches = [f.window_us + f.hop if f.window_us and f.hop else None for f in features]
+    return None if None in reaches else max(reach for reach in reaches if reach is not None)
