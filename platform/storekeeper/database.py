@@ -64,12 +64,12 @@ def parse_url(url: str) -> URL:
 
 
 def describe_url(url: str) -> str:
-    """The URL as it may be shown: its password replaced by stars.
+    """The URL as it may be shown: its password replaced by stars, its options left out, for they may hold another.
 
-    >>> describe_url("postgresql://anna:geheim@db/shop")
+    >>> describe_url("postgresql://anna:geheim@db/shop?sslpassword=auch")
     'postgresql://anna:***@db/shop'
     """
-    return parse_url(url).render_as_string(hide_password=True)
+    return parse_url(url).set(query={}).render_as_string(hide_password=True)
 
 
 def open_engine(url: str) -> Engine:
@@ -115,15 +115,15 @@ def database_errors(url: str) -> Iterator[None]:
 
 def _explain(url: str, problem: str) -> str:
     """What went wrong with a database, free of its password."""
-    password = parse_url(url).password
-    told = problem.replace(str(password), "***") if password else problem
-    missing_table = "no such table" in told or "does not exist" in told
-    advice = (
-        "Create the tables with `storekeeper load` or `alembic upgrade head`."
-        if missing_table
-        else f"Check that it is running and that {DATABASE_VARIABLE} names the right one."
-    )
-    return f"The database {describe_url(url)} can't be used: {told.strip()}. {advice}"
+    parsed = parse_url(url)
+    told = " ".join(problem.split())
+    for secret in (parsed.password, *parsed.normalized_query.get("password", ())):
+        told = told.replace(str(secret), "***") if secret else told
+    if "no such table" in told or ("relation" in told and "does not exist" in told):
+        advice = "Create the tables with `storekeeper load NAME` or `alembic upgrade head`."
+    else:
+        advice = f"Check that it is there and running, and that {DATABASE_VARIABLE} names the right one."
+    return f"The database {describe_url(url)} can't be used: {told}. {advice}"
 
 
 @contextmanager
