@@ -14,7 +14,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from oracle.features import DAY_US, HOUR_US, MINUTE_US, Feature
+from oracle.features import DAY_US, HOUR_US, MINUTE_US, Feature, typed
 
 TIMESTAMP = pa.timestamp("us", "UTC")
 SECOND_US = 1_000_000
@@ -57,8 +57,8 @@ _INSTANTS = [
 _FAR_INSTANTS = [microseconds("0002-01-01T00:00:00+00:00"), microseconds("9998-12-31T23:59:59.999999+00:00")]
 
 WINDOWS = [
-    None, 1, SECOND_US, 5 * MINUTE_US, HOUR_US, 12 * HOUR_US - 1, 12 * HOUR_US, DAY_US, 7 * DAY_US, 12 * DAY_US - 1,
-    12 * DAY_US, 28 * DAY_US, 91 * DAY_US,
+    None, None, 1, SECOND_US, 5 * MINUTE_US, HOUR_US, 12 * HOUR_US - 1, 12 * HOUR_US, DAY_US, 7 * DAY_US,
+    12 * DAY_US - 1, 12 * DAY_US, 28 * DAY_US, 91 * DAY_US,
 ]  # fmt: skip
 HOPS = [None, None, 1, SECOND_US, 7 * MINUTE_US, 2 * HOUR_US, 5 * DAY_US]
 
@@ -66,6 +66,9 @@ _STEPS = [0, 1, SECOND_US, 5 * MINUTE_US, HOUR_US, 2 * HOUR_US, 12 * HOUR_US, DA
           28 * DAY_US, 91 * DAY_US]  # fmt: skip
 _JITTER = [0, 0, 0, 1, -1, SECOND_US, -HOUR_US, 1_234_567]
 _KNOWN_AFTER = [0, 0, 1, SECOND_US, HOUR_US, DAY_US, 7 * DAY_US, -HOUR_US, None]
+_KNOWN_AT_ONCE = [0, 0, 0, 1, None]
+# One or two stretches of time; the far ones apart let no key code and span share an int64.
+_EPOCHS = [*([instant] for instant in _INSTANTS), _INSTANTS[:2], [_INSTANTS[0], *_FAR_INSTANTS], _FAR_INSTANTS]
 
 _INT_KEYS = [1, 1, 1, 1, 11, 2, 23, 12, 0, -1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
 _STRING_KEYS = ["a", "a", "a", "ab", "b", "bc", "", "ä", "a\u0308", "🛒", "a\x00", "1", "nan", "None", " a"]
@@ -168,18 +171,23 @@ def _features(draw: st.DrawFn, columns: tuple[str, ...], sums_of_big: bool) -> t
         choices += [(function, column) for function in _ANY]
         if kind in (pa.int64(), pa.float64(), pa.bool_()):
             choices += [(function, column) for function in _NUMBERS if sums_of_big or column != "big"]
-    asked = draw(
-        st.lists(
-            st.tuples(st.sampled_from(choices), st.sampled_from(WINDOWS), st.sampled_from(HOPS)),
-            min_size=1,
-            max_size=6,
-        )
-    )
+    feature = st.tuples(st.sampled_from(choices), st.sampled_from(WINDOWS), st.sampled_from(HOPS))
     return tuple(
-        # A hop as long as its window means "choose for me" to Feast, which is not the kernel's business.
-        Feature(f"f{i}", function, column, window, hop if hop != window else None)
-        for i, ((function, column), window, hop) in enumerate(asked)
+        # A hop as long as its window means "choose for me" to Feast, and a longer one is refused.
+        Feature(f"f{i}", function, column, window, hop if window and hop and hop < window else None)
+        for i, ((function, column), window, hop) in enumerate(draw(_so_many(feature, 1, 6)))
     )
+
+
+@st.composite
+def _so_many(draw: st.DrawFn, element: st.SearchStrategy[Any], at_least: int, at_most: int) -> list[Any]:
+    """A list whose length is even between the bounds, where Hypothesis prefers short ones."""
+    length = draw(st.integers(at_least, at_most))
+    return draw(st.lists(element, min_size=length, max_size=length))
+
+
+def _with_nulls(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.tuples(st.integers(0, 5), values).map(lambda drawn: None if drawn[0] == 5 else drawn[1])
 
 
 @st.composite
@@ -188,45 +196,56 @@ def _keys(draw: st.DrawFn) -> tuple[tuple[pa.DataType, list[Any]], ...]:
     kinds = draw(st.sampled_from(["i", "i", "s", "ii", "ss", "is"]))
     pools = []
     for kind in kinds:
-        values = draw(st.lists(st.sampled_from(_INT_KEYS if kind == "i" else _STRING_KEYS), min_size=1, max_size=4))
-        pools.append((pa.int64() if kind == "i" else pa.string(), [*values, None]))
+        values = draw(st.lists(st.sampled_from(_INT_KEYS if kind == "i" else _STRING_KEYS), min_size=1, max_size=3))
+        # The first is the shop's best customer; a few rows belong to nobody.
+        pools.append((pa.int64() if kind == "i" else pa.string(), [*values, *values[:1] * 6, *values, None]))
     return tuple(pools)
 
 
-def _times(instants: list[int]) -> st.SearchStrategy[int]:
+def _times(instants: list[int], steps: list[int]) -> st.SearchStrategy[int]:
     return st.builds(
         lambda base, step, times, jitter: base - step * times + jitter,
         st.sampled_from(instants),
-        st.sampled_from(_STEPS),
-        st.integers(0, 2),
+        st.sampled_from(steps),
+        st.integers(0, 3),
         st.sampled_from(_JITTER),
     )
 
 
+def _asked(happened: list[int], anywhere: st.SearchStrategy[int], steps: list[int]) -> st.SearchStrategy[int]:
+    """Spine times: anywhere, and at, just after or one step after an event."""
+    if not happened:
+        return anywhere
+    edges = st.builds(
+        lambda event, step, jitter: event + step + jitter,
+        st.sampled_from(happened),
+        st.sampled_from([*steps, *steps, *_STEPS]),
+        st.sampled_from([0, 0, 1, -1]),
+    )
+    return st.one_of(edges, anywhere)
+
+
 @st.composite
-def shops(draw: st.DrawFn, *, sums_of_big: bool = True, max_events: int = 25, max_spine: int = 8) -> Shop:
+def shops(draw: st.DrawFn, *, sums_of_big: bool = True, max_events: int = 30, max_spine: int = 8) -> Shop:
     """A shop; without `sums_of_big` no window's sum leaves int64."""
     pools = draw(_keys())
     names = tuple(f"key {i}" for i in range(len(pools)))
     columns = tuple(draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, max_size=3, unique=True)))
-    instants = draw(st.lists(st.sampled_from(_INSTANTS + _FAR_INSTANTS), min_size=1, max_size=2))
+    steps = draw(st.lists(st.sampled_from(_STEPS), min_size=1, max_size=3))
+    anywhere = _times(draw(st.sampled_from(_EPOCHS)), steps)
     key = st.tuples(*(st.sampled_from(pool) for _, pool in pools))
-    values = st.tuples(*(st.one_of(COLUMNS[column][1], COLUMNS[column][1], st.none()) for column in columns))
-    happening = st.tuples(key, _times(instants), st.sampled_from(_KNOWN_AFTER), values)
-    events = draw(st.lists(happening, max_size=max_events))
-    asked = draw(st.lists(st.tuples(key, _asked(instants, [event[1] for event in events])), max_size=max_spine))
+    values = st.tuples(*(_with_nulls(COLUMNS[column][1]) for column in columns))
+    known = st.sampled_from(draw(st.sampled_from([_KNOWN_AFTER, _KNOWN_AT_ONCE])))
+    events = draw(_so_many(st.tuples(key, anywhere, known, values), 0, max_events))
+    asking = _asked([event[1] for event in events], anywhere, steps)
+    asked = draw(_so_many(st.tuples(key, asking), 0, max_spine))
     known_time = draw(st.sampled_from([KNOWN_TIME, None]))
     return Shop(
         events=event_table(
             _key_columns(names, pools, [event[0] for event in events]),
             [event[1] for event in events],
             [None if event[2] is None else event[1] + event[2] for event in events],
-            {
-                column: pa.array([event[3][i] for event in events], pa.int64()).cast(TIMESTAMP)
-                if COLUMNS[column][0] == TIMESTAMP
-                else pa.array([event[3][i] for event in events], COLUMNS[column][0])
-                for i, column in enumerate(columns)
-            },
+            {column: typed([event[3][i] for event in events], COLUMNS[column][0]) for i, column in enumerate(columns)},
         ),
         spine=spine_table(_key_columns(names, pools, [row[0] for row in asked]), [row[1] for row in asked]),
         keys=names,
@@ -236,19 +255,6 @@ def shops(draw: st.DrawFn, *, sums_of_big: bool = True, max_events: int = 25, ma
         cutoff=known_time is not None and draw(st.booleans()),
         ttl_us=draw(st.sampled_from([0, 0, 1, HOUR_US, DAY_US, 28 * DAY_US])),
     )
-
-
-def _asked(instants: list[int], happened: list[int]) -> st.SearchStrategy[int]:
-    """Spine times: anywhere, and at, just after or one window after an event."""
-    if not happened:
-        return _times(instants)
-    edges = st.builds(
-        lambda event, step, jitter: event + step + jitter,
-        st.sampled_from(happened),
-        st.sampled_from(_STEPS),
-        st.sampled_from([0, 0, 1, -1]),
-    )
-    return st.one_of(edges, edges, _times(instants))
 
 
 def _key_columns(
