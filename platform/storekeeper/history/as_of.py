@@ -103,15 +103,3 @@ def _source_rows(timeline: Timeline, found: np.ndarray, usable: np.ndarray) -> n
     if not len(timeline.order):
         return np.full(len(found), -1, np.int64)
     return np.where(usable, timeline.order[np.where(usable, found, 0)], -1)
-
-
-def latest_per_entity(
-    events: pa.Table, *, keys: Sequence[str], event_time: str, known_time: str | None = None
-) -> pa.Table:
-    """The latest row of each entity, ties as in rule 4; rows with a null key are left out."""
-    time = times_us(event_time, events.column(event_time))
-    known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
-    codes = encode_keys(events, events, keys)
-    timeline = sort_history(codes.events, time, known, codes.count)
-    owned = np.diff(timeline.first) > 0
-    return events.take(pa.array(timeline.order[timeline.first[1:][owned] - 1]))

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan
-from storekeeper.errors import DataError, UsageError, listing
+from storekeeper.definitions import ViewPlan, as_declared
+from storekeeper.errors import UsageError, listing
 from storekeeper.history import as_of, windowed
 from storekeeper.history.columns import times_us
 from storekeeper.offline.spine import Spine
@@ -121,26 +120,3 @@ def _instant(us: int) -> datetime | None:
         return _EPOCH + timedelta(microseconds=us)
     except OverflowError:
         return None
-
-
-def as_declared(table: pa.Table, plan: ViewPlan) -> pa.Table:
-    """Values in the declared types."""
-    columns = []
-    for name in table.column_names:
-        column = table.column(name)
-        try:
-            columns.append(_cast(column, plan.types[name]))
-        except pa.ArrowInvalid as error:
-            raise DataError(
-                f"Feature '{name}' of view '{plan.name}' is declared {plan.types[name]}, but a value "
-                f"doesn't fit: {error}."
-            ) from error
-    return pa.table(columns, names=table.column_names)
-
-
-def _cast(column: pa.ChunkedArray, declared: pa.DataType) -> pa.ChunkedArray:
-    if column.type == declared:
-        return column
-    if pa.types.is_timestamp(declared) and pa.types.is_timestamp(column.type) and column.type.tz is None:
-        return pc.assume_timezone(column.cast(pa.timestamp("us"), safe=False), "UTC").cast(declared)
-    return column.cast(declared, safe=not pa.types.is_floating(declared))

@@ -17,8 +17,8 @@ from feast.utils import _strip_version_from_ref
 
 from storekeeper.definitions import ViewPlan, plan_view
 from storekeeper.errors import UsageError, listing
-from storekeeper.history.as_of import latest_per_entity
 from storekeeper.history.columns import times_us
+from storekeeper.history.visible import latest_visible
 from storekeeper.offline.job import HistoryRetrievalJob
 from storekeeper.offline.retrieve import ViewRequest, retrieve
 from storekeeper.offline.spine import Spine, spine_from_frame, spine_from_sql
@@ -84,7 +84,9 @@ class HistoryOfflineStore(OfflineStore):
         def compute() -> pa.Table:
             columns = _columns(join_key_columns, feature_name_columns, timestamp_field, known)
             table = read_source(data_source, config, ReadRequest(columns, timestamp_field, start_date, end_date))
-            return latest_per_entity(table, keys=join_key_columns, event_time=timestamp_field, known_time=known)
+            return latest_visible(
+                table, keys=join_key_columns, event_time=timestamp_field, known_time=known, until_us=2**62
+            )
 
         return HistoryRetrievalJob(compute, home=home_of(config))
 

@@ -1,0 +1,164 @@
+"""State in one SQLite file: the embedded default."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from storekeeper.errors import SourceError
+from storekeeper.online.backends.base import StateRow, ViewMeta
+
+_KEYS_PER_QUERY = 500
+
+
+class SQLiteBackend:
+    """A WAL-mode SQLite file: one table a view, one connection a thread.
+
+    Parameters
+    ----------
+    path
+        The file; it and its folder are made when something is first written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def create(self, view: str) -> None:
+        """Make room for a view."""
+        with self._writing() as connection:
+            _create(connection, view)
+
+    def drop(self, view: str) -> None:
+        """Forget a view and its state."""
+        with self._writing() as connection:
+            connection.execute(f"DROP TABLE IF EXISTS {_table(view)}")
+            connection.execute("DELETE FROM view_meta WHERE view = ?", (view,))
+
+    def read(self, view: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Blobs in the order of the keys."""
+        connection = self._reader()
+        if connection is None or not keys:
+            return [None] * len(keys)
+        found: dict[bytes, bytes] = {}
+        unique = list(dict.fromkeys(keys))
+        for start in range(0, len(unique), _KEYS_PER_QUERY):
+            chunk = unique[start : start + _KEYS_PER_QUERY]
+            marks = ",".join("?" * len(chunk))
+            sql = f"SELECT entity_key, value FROM {_table(view)} WHERE entity_key IN ({marks})"  # noqa: S608 (quoted)
+            try:
+                found.update(connection.execute(sql, chunk).fetchall())
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return [None] * len(keys)
+                raise self._broken(error) from error
+            except sqlite3.DatabaseError as error:
+                raise self._broken(error) from error
+        return [found.get(key) for key in keys]
+
+    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta) -> int:
+        """All of a view's state in one transaction."""
+        with self._writing() as connection:
+            connection.execute(f"DROP TABLE IF EXISTS {_table(view)}")
+            _create(connection, view)
+            sql = f"INSERT INTO {_table(view)} VALUES (?, ?, ?, ?)"  # noqa: S608 (quoted)
+            cursor = connection.executemany(sql, ((r.key, r.event_us, r.known_us, r.value) for r in rows))
+            connection.execute(
+                "INSERT OR REPLACE INTO view_meta VALUES (?, ?, ?)", (view, meta.until_us, json.dumps(meta.kinds))
+            )
+            return max(cursor.rowcount, 0)
+
+    def upsert(self, view: str, rows: Iterable[StateRow]) -> int:
+        """Write rows unless a newer one is there."""
+        with self._writing() as connection:
+            _create(connection, view)
+            table = _table(view)
+            sql = (
+                f"INSERT INTO {table} AS mine VALUES (?, ?, ?, ?) ON CONFLICT (entity_key) DO UPDATE SET "  # noqa: S608
+                f"event_us = excluded.event_us, known_us = excluded.known_us, value = excluded.value "
+                f"WHERE (excluded.event_us, excluded.known_us) >= (mine.event_us, mine.known_us)"
+            )
+            count = 0
+            for row in rows:
+                connection.execute(sql, (row.key, row.event_us, row.known_us, row.value))
+                count += 1
+            return count
+
+    def meta(self, view: str) -> ViewMeta | None:
+        """What is known of the view."""
+        connection = self._reader()
+        if connection is None:
+            return None
+        try:
+            row = connection.execute("SELECT until_us, kinds FROM view_meta WHERE view = ?", (view,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise self._broken(error) from error
+        return None if row is None else ViewMeta(row[0], json.loads(row[1]))
+
+    def keys(self, view: str) -> list[bytes]:
+        """All entity keys of a view, ascending."""
+        connection = self._reader()
+        if connection is None or self.meta(view) is None:
+            return []
+        rows = connection.execute(f"SELECT entity_key FROM {_table(view)} ORDER BY entity_key")  # noqa: S608 (quoted)
+        return [row[0] for row in rows]
+
+    def _reader(self) -> sqlite3.Connection | None:
+        """The thread's own connection; None while there is no file, so that reading makes none."""
+        if getattr(self._local, "connection", None) is None:
+            if not self.path.is_file():
+                return None
+            self._local.connection = self._connect()
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS view_meta (view TEXT PRIMARY KEY, until_us INTEGER, kinds TEXT NOT NULL)"
+            )
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it or nothing."""
+        if getattr(self._local, "connection", None) is None:
+            self._local.connection = self._connect()
+        connection: sqlite3.Connection = self._local.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: sqlite3.Error) -> SourceError:
+        return SourceError(
+            f"The online store '{self.path}' can't be used ({error}). If the file is damaged, remove it and "
+            f"materialise again: storekeeper materialize."
+        )
+
+
+def _create(connection: sqlite3.Connection, view: str) -> None:
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {_table(view)} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, "
+        f"known_us INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
+    )
+    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}')", (view,))
+
+
+def _table(view: str) -> str:
+    escaped = view.replace('"', '""')
+    return f'"state:{escaped}"'

@@ -1,0 +1,85 @@
+"""Entity keys as bytes: equal keys give equal bytes, different keys never do."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
+
+from storekeeper.errors import DataError, UsageError, listing
+from storekeeper.history.keys import key_kind
+
+_INTEGER, _TEXT = b"i", b"s"
+
+
+def key_bytes(keys: pa.Table) -> list[bytes | None]:
+    """One key a row of join-key columns, in column order; None where a part is null.
+
+    An integer is 8 bytes, big-endian, offset so that bytes sort as numbers do; a text is its length and its UTF-8.
+    """
+    if not keys.num_columns:
+        return [b""] * keys.num_rows
+    parts = [_column_bytes(name, keys.column(name)) for name in keys.column_names]
+    if len(parts) == 1:
+        return parts[0]
+    joined = []
+    for row in zip(*parts, strict=True):
+        present = [part for part in row if part is not None]
+        joined.append(b"".join(present) if len(present) == len(row) else None)
+    return joined
+
+
+def _column_bytes(name: str, column: pa.ChunkedArray) -> list[bytes | None]:
+    kind = key_kind(column.type)
+    if kind == "string":
+        texts = [None if value is None else value.encode() for value in column.to_pylist()]
+        return [None if t is None else _TEXT + len(t).to_bytes(4, "big") + t for t in texts]
+    if kind != "integer":
+        raise DataError(f"Join key '{name}' is {column.type}: the online store takes integer and string keys.")
+    numbers = np.asarray(column.cast(pa.int64()).fill_null(0).to_numpy()).astype(np.int64)
+    buffer = (numbers.view(np.uint64) ^ np.uint64(1 << 63)).astype(">u8").tobytes()
+    keys: list[bytes | None] = [_INTEGER + buffer[i : i + 8] for i in range(0, len(buffer), 8)]
+    if column.null_count:
+        for row in np.flatnonzero(np.asarray(column.is_null().to_numpy())):
+            keys[row] = None
+    return keys
+
+
+def keys_from_values(values: Mapping[str, Sequence[object]], types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Join-key values as typed columns.
+
+    Raises
+    ------
+    UsageError
+        If a key is missing.
+    DataError
+        If a value isn't of the declared type (rule 14); the message names both.
+    """
+    missing = [name for name in types if name not in values]
+    if missing:
+        raise UsageError(f"Entity key {listing(missing)} is missing. Received: {listing(values)}.")
+    return pa.table({name: _typed(name, values[name], type_) for name, type_ in types.items()})
+
+
+def _typed(name: str, values: Sequence[object], type_: pa.DataType) -> pa.Array:
+    expected: tuple[type, ...] = (int, np.integer) if key_kind(type_) == "integer" else (str,)
+    for row, value in enumerate(values):
+        if value is not None and (not isinstance(value, expected) or isinstance(value, bool)):
+            raise DataError(
+                f"Entity key '{name}' must be {type_}. Received at row {row}: {value!r} ({type(value).__name__})."
+            )
+    try:
+        return pa.array(list(values), type_)
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise DataError(f"Entity key '{name}' must be {type_}: {error}.") from error
+
+
+def keys_from_protos(entity_keys: Sequence[EntityKeyProto], types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Feast's entity keys as typed columns."""
+    columns: dict[str, list[object]] = {name: [] for name in types}
+    for key in entity_keys:
+        values = dict(zip(key.join_keys, key.entity_values, strict=True))
+        for name, column in columns.items():
+            case = values[name].WhichOneof("val") if name in values else None
+            column.append(getattr(values[name], case) if case else None)
+    return keys_from_values(columns, types)

@@ -1,0 +1,149 @@
+"""`StateOnlineStore`: what `feature_store.yaml` names as its online store."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from feast.entity import Entity
+from feast.feature_view import FeatureView
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
+from feast.protos.feast.types.Value_pb2 import Value as ValueProto
+from feast.repo_config import FeastConfigBaseModel, RepoConfig
+from feast.type_map import python_values_to_proto_values
+
+from storekeeper.clock import Clock, resolve_clock
+from storekeeper.definitions import ViewPlan, plan_view
+from storekeeper.definitions.views import aggregations
+from storekeeper.errors import UsageError
+from storekeeper.online.backends import Backend, SQLiteBackend
+from storekeeper.online.entity_keys import keys_from_protos
+from storekeeper.online.view_state import ViewState
+from storekeeper.sources import home_of
+
+
+class StateOnlineStoreConfig(FeastConfigBaseModel):
+    """The `online_store` block of feature_store.yaml."""
+
+    type: Literal["storekeeper.online.store.StateOnlineStore"] = "storekeeper.online.store.StateOnlineStore"
+    backend: Literal["sqlite"] = "sqlite"
+    path: str = "data/online.db"
+    """The SQLite file, relative to the project root."""
+    clock: str | None = None
+    """What `now` is: `wall` (default), an instant, or a shifted wall; the variable STOREKEEPER_CLOCK overrides it."""
+
+
+class StateOnlineStore(OnlineStore):
+    """Entity state in a backend; windows and ttl are evaluated at `now` when they are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._backends: dict[Path, Backend] = {}
+        self._plans: dict[tuple[str, int], ViewPlan] = {}
+
+    def view_state(self, config: RepoConfig, view: FeatureView) -> ViewState:
+        """The state of one view."""
+        return ViewState(plan_view(view), state_name(config.project, view.name), self.backend(config))
+
+    def backend(self, config: RepoConfig) -> Backend:
+        """The backend that the configuration names; opened once."""
+        path = home_of(config) / config.online_store.path
+        if path not in self._backends:
+            self._backends[path] = SQLiteBackend(path)
+        return self._backends[path]
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write rows of a latest-value view, as Feast pushes them; an older row never overwrites a newer.
+
+        Raises
+        ------
+        UsageError
+            For a windowed view: its state is made of events, not of feature values.
+        """
+        if aggregations(table):
+            raise UsageError(
+                f"Feature view '{table.name}' is windowed: its features are computed from events and can't be "
+                f"written. Materialise it (storekeeper materialize)."
+            )
+        state = self.view_state(config, table)
+        state.write_latest(_rows_table(state.plan, data))
+        if progress:
+            progress(len(data))
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKeyProto],
+        requested_features: list[str] | None = None,
+    ) -> list[tuple[datetime | None, dict[str, ValueProto] | None]]:
+        """Features of entities at the clock's now, for every Feast client."""
+        state = self.view_state(config, table)
+        features = list(requested_features or state.plan.types)
+        now = clock_of(config).now()
+        columns = state.read(keys_from_protos(entity_keys, state.plan.key_types), features, now)
+        value_types = {feature.name: feature.dtype.to_value_type() for feature in table.features}
+        protos = [
+            python_values_to_proto_values(columns.column(name).to_pylist(), value_types[name]) for name in features
+        ]
+        return [(now, dict(zip(features, row, strict=True))) for row in zip(*protos, strict=True)]
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Make room for views and forget deleted ones."""
+        del entities_to_delete, entities_to_keep, partial
+        backend = self.backend(config)
+        for view in tables_to_delete:
+            backend.drop(state_name(config.project, view.name))
+        for view in tables_to_keep:
+            if isinstance(view, FeatureView):
+                backend.create(state_name(config.project, view.name))
+
+    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
+        """Forget all of the views' state."""
+        del entities
+        for view in tables:
+            self.backend(config).drop(state_name(config.project, view.name))
+
+
+def state_name(project: str, view: str) -> str:
+    """The name of a view's state in a backend."""
+    return f"{project}/{view}"
+
+
+def clock_of(config: RepoConfig) -> Clock:
+    """The clock in force for a Feast configuration."""
+    return resolve_clock(getattr(config.online_store, "clock", None))
+
+
+def _rows_table(
+    plan: ViewPlan, data: Sequence[tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]]
+) -> pa.Table:
+    """Feast's rows as columns."""
+    from feast.type_map import feast_value_type_to_python_type
+
+    keys = keys_from_protos([key for key, _, _, _ in data], plan.key_types)
+    columns = {name: keys.column(name) for name in keys.column_names}
+    for name, type_ in plan.types.items():
+        values = [feast_value_type_to_python_type(row[name]) if name in row else None for _, row, _, _ in data]
+        columns[name] = pa.array(values, type_)
+    time = pa.timestamp("us", tz="UTC")
+    columns[plan.event_time] = pa.array([event for _, _, event, _ in data], time)
+    if plan.known_time:
+        columns[plan.known_time] = pa.array([known for _, _, _, known in data], time)
+    return pa.table(columns)

@@ -1,0 +1,174 @@
+"""One view's state: building it from the source, and reading features from it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+from feast.repo_config import RepoConfig
+
+from storekeeper.definitions import ViewPlan, as_declared
+from storekeeper.errors import DataError
+from storekeeper.history.columns import column_kind, times_us
+from storekeeper.history.state import (
+    build_state,
+    decode_latest,
+    encode_latest,
+    plan_latest,
+    plan_state,
+    read_state,
+)
+from storekeeper.history.state.layout import StateLayout
+from storekeeper.history.visible import latest_visible
+from storekeeper.online.backends import Backend, StateRow, ViewMeta
+from storekeeper.online.entity_keys import key_bytes
+from storekeeper.sources import ReadRequest, read_source
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TYPES: dict[str, pa.DataType] = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+def to_us(instant: datetime) -> int:
+    """Microseconds since the epoch; naive means UTC."""
+    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """The state of one view in a backend.
+
+    Attributes
+    ----------
+    plan
+        How the view is computed.
+    name
+        Its name in the backend: project and view.
+    backend
+        Where the blobs are.
+    """
+
+    plan: ViewPlan
+    name: str
+    backend: Backend
+
+    def materialise(self, config: RepoConfig, until: datetime) -> int:
+        """Build the view's state as it stands at `until` and put it in place of the old, at once.
+
+        Everything is read again, so late rows and corrections are in; an interrupted run leaves the old state.
+
+        Returns
+        -------
+        int
+            How many entities have state.
+        """
+        events = self._read(config, until)
+        if self.plan.is_windowed:
+            kinds = {w.column: column_kind(events.schema.field(w.column).type) for w in self.plan.windows if w.column}
+            rows, meta = self._windowed_rows(events, kinds, to_us(until)), ViewMeta(to_us(until), kinds)
+        else:
+            rows, meta = self._latest_rows(events, to_us(until)), ViewMeta(to_us(until), {})
+        return self.backend.replace(self.name, rows, meta)
+
+    def read(self, keys: pa.Table, features: Sequence[str], now: datetime) -> pa.Table:
+        """Features of entities at `now`, in the declared types, one row a row of `keys`."""
+        encoded = key_bytes(keys)
+        found = self.backend.read(self.name, [key for key in encoded if key is not None])
+        blobs = _aligned(encoded, found)
+        if not self.plan.is_windowed:
+            layout = plan_latest(self.plan.types)
+            decoded = decode_latest(blobs, layout, ttl_us=self.plan.ttl_us, now_us=to_us(now))
+            return decoded.features.select(list(features))
+        windows = self.plan.windows_of(features)
+        return as_declared(read_state(blobs, self._layout(), windows, to_us(now)), self.plan)
+
+    def write_latest(self, rows: pa.Table) -> int:
+        """Put single rows of a latest-value view, unless newer ones are there."""
+        return self.backend.upsert(self.name, self._encode_latest(rows))
+
+    def _layout(self) -> StateLayout:
+        meta = self.backend.meta(self.name)
+        kinds = meta.kinds if meta else {}
+        types = {w.column: _TYPES[kinds.get(w.column) or self._declared_kind(w.column)] for w in self.plan.windows}
+        return plan_state(self.plan.windows, types)
+
+    def _declared_kind(self, column: str) -> str:
+        """A column's kind before anything was materialised, by what its features are declared to be."""
+        for window in self.plan.windows:
+            declared = self.plan.types[window.name]
+            if window.column == column and window.base_function in {"min", "max", "first", "last", "last_n", "sum"}:
+                return column_kind(declared.value_type if pa.types.is_list(declared) else declared)
+        return "int"
+
+    def _read(self, config: RepoConfig, until: datetime) -> pa.Table:
+        plan = self.plan
+        reach = plan.longest_window_us if plan.is_windowed else None
+        start = None if reach is None else until - timedelta(microseconds=reach)
+        original = {mapped: name for name, mapped in plan.source.field_mapping.items()}
+        timestamp = original.get(plan.event_time, plan.event_time)
+        columns = plan.source_columns(list(plan.types))
+        return read_source(plan.source, config, ReadRequest(columns, timestamp, start, until))
+
+    def _windowed_rows(self, events: pa.Table, kinds: dict[str, str], until_us: int) -> Iterator[StateRow]:
+        plan = self.plan
+        layout = plan_state(plan.windows, {column: _TYPES[kind] for column, kind in kinds.items()})
+        built = build_state(
+            events, layout, keys=plan.keys, event_time=plan.event_time, until_us=until_us, known_time=plan.known_time
+        )
+        keys = key_bytes(built.keys)
+        return _sorted_rows(keys, built.newest_us, built.newest_us, built.blobs)
+
+    def _latest_rows(self, events: pa.Table, until_us: int) -> Iterator[StateRow]:
+        plan = self.plan
+        latest = latest_visible(
+            events, keys=plan.keys, event_time=plan.event_time, known_time=plan.known_time, until_us=until_us
+        )
+        return self._encode_latest(latest)
+
+    def _encode_latest(self, rows: pa.Table) -> Iterator[StateRow]:
+        plan = self.plan
+        declared = as_declared(rows.select(list(plan.types)), plan)
+        times = {name: rows.column(name) for name in filter(None, (plan.event_time, plan.known_time))}
+        table = pa.table({**{n: declared.column(n) for n in declared.column_names}, **_renamed(times)})
+        blobs = encode_latest(
+            table,
+            plan_latest(plan.types),
+            event_time=_reserved(plan.event_time),
+            known_time=_reserved(plan.known_time) if plan.known_time else None,
+        )
+        event = times_us(plan.event_time, rows.column(plan.event_time))
+        known = times_us(plan.known_time, rows.column(plan.known_time), fallback=event) if plan.known_time else event
+        return _sorted_rows(key_bytes(rows.select(list(plan.keys))), event, known, blobs)
+
+
+def _reserved(name: str) -> str:
+    """A time column's name beside features, which may be named alike."""
+    return f"__time__{name}"
+
+
+def _renamed(columns: dict[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
+    return {_reserved(name): column for name, column in columns.items()}
+
+
+def _aligned(encoded: Sequence[bytes | None], found: Sequence[bytes | None]) -> list[bytes | None]:
+    """Blobs for all keys; null keys have none."""
+    remaining = iter(found)
+    return [None if key is None else next(remaining) for key in encoded]
+
+
+def _sorted_rows(
+    keys: Sequence[bytes | None], event: np.ndarray, known: np.ndarray, blobs: Sequence[bytes]
+) -> Iterator[StateRow]:
+    """Rows in key order, which is how backends write fastest."""
+    order = sorted((key, row) for row, key in enumerate(keys) if key is not None)
+    if len(order) != len(keys):
+        raise DataError("An entity with a null join key reached the online store.")
+    events, knowns = event.tolist(), known.tolist()
+    return (StateRow(key, events[row], knowns[row], blobs[row]) for key, row in order)

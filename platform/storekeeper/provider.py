@@ -1,0 +1,89 @@
+"""`StorekeeperProvider`: what `feature_store.yaml` names as its provider."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from feast.base_feature_view import BaseFeatureView
+from feast.data_source import DataSource
+from feast.entity import Entity
+from feast.feature_view import FeatureView
+from feast.infra.passthrough_provider import PassthroughProvider
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.repo_config import RepoConfig
+
+from storekeeper.definitions import validate_views
+from storekeeper.errors import UsageError
+from storekeeper.online.store import StateOnlineStore, clock_of
+from storekeeper.online.view_state import to_us
+
+
+class StorekeeperProvider(PassthroughProvider):
+    """Feast's provider, with materialisation through the kernel and declarations that are checked."""
+
+    _validated: Path | None = None
+
+    def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
+        """Check the repo's declarations as a whole; Feast asks source by source, before it writes anything."""
+        super().validate_data_source(config, data_source)
+        if config.repo_path and self._validated != config.repo_path:
+            from storekeeper.definitions.repo import repo_views
+
+            validate_views(repo_views(config), config)
+            self._validated = config.repo_path
+
+    def update_infra(
+        self,
+        project: str,
+        tables_to_delete: Sequence[BaseFeatureView],
+        tables_to_keep: Sequence[BaseFeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Check what is to be kept, then make room for it."""
+        views = [table for table in tables_to_keep if isinstance(table, FeatureView)]
+        validate_views(views, self.repo_config)
+        super().update_infra(project, tables_to_delete, tables_to_keep, entities_to_delete, entities_to_keep, partial)
+
+    def materialize_single_feature_view(
+        self,
+        config: RepoConfig,
+        feature_view: FeatureView | OnDemandFeatureView,
+        start_date: datetime,
+        end_date: datetime,
+        registry: BaseRegistry,
+        project: str,
+        tqdm_builder: Callable[[int], Any],
+        disable_event_timestamp: bool = False,
+    ) -> None:
+        """Build a view's state as it stands at `end_date`, or at the clock's now if that is earlier.
+
+        State always covers all that a window can reach, whatever `start_date` says, and never goes back in time.
+        """
+        del start_date, registry, project, disable_event_timestamp
+        if isinstance(feature_view, OnDemandFeatureView):
+            return
+        with tqdm_builder(1) as bar:
+            self.materialise(config, feature_view, end_date)
+            bar.update(1)
+
+    def materialise(self, config: RepoConfig, view: FeatureView, end: datetime) -> int:
+        """As `materialize_single_feature_view`; returns how many entities have state."""
+        store = self.online_store
+        if not isinstance(store, StateOnlineStore):
+            raise UsageError(
+                f"StorekeeperProvider materialises into a StateOnlineStore. Received: {type(store).__name__}. "
+                f"Correct online_store.type in feature_store.yaml."
+            )
+        state = store.view_state(config, view)
+        now = clock_of(config).now()
+        until = min(end.replace(tzinfo=UTC) if end.tzinfo is None else end.astimezone(UTC), now)
+        meta = state.backend.meta(state.name)
+        if meta and meta.until_us and to_us(until) < meta.until_us <= to_us(now):
+            until = datetime.fromtimestamp(meta.until_us // 1_000_000, UTC).replace(
+                microsecond=meta.until_us % 1_000_000
+            )
+        return state.materialise(config, until)

@@ -1,0 +1,121 @@
+"""`storekeeper.FeatureStore`: Feast's, with paths that start at the project root and declarations that are checked."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import feast
+from feast.feature_view import FeatureView
+from feast.repo_config import RepoConfig, load_repo_config
+from feast.repo_operations import apply_total
+
+from storekeeper.clock import Clock
+from storekeeper.definitions import validate_views
+from storekeeper.definitions.repo import repo_views
+from storekeeper.errors import NotFoundError, SettingError, listing
+from storekeeper.online.store import clock_of
+from storekeeper.provider import StorekeeperProvider
+from storekeeper.settings import CONFIG_FILE, rooted_url
+
+
+class FeatureStore(feast.FeatureStore):
+    """A feature store that opens from any working directory.
+
+    Parameters
+    ----------
+    repo_path
+        The feature repo: the folder with `feature_store.yaml`.
+    """
+
+    def __init__(self, repo_path: str | Path) -> None:
+        super().__init__(repo_path=str(repo_path), config=load_config(Path(repo_path)))
+
+    @property
+    def clock(self) -> Clock:
+        """The one clock."""
+        return clock_of(self.config)
+
+    def all_feature_views(self) -> list[FeatureView]:
+        """Every registered view that has state: plain and stream feature views, by name."""
+        views = [*self.list_feature_views(), *self.list_stream_feature_views()]
+        return sorted({view.name: view for view in views}.values(), key=lambda view: str(view.name))
+
+    def materialise_view(self, view: FeatureView, end: datetime | None = None) -> int:
+        """Build one view's state up to `end` (default: now). Returns how many entities have state."""
+        until = end or self.clock.now()
+        provider = self._get_provider()
+        if not isinstance(provider, StorekeeperProvider):
+            raise SettingError(
+                f"provider in {CONFIG_FILE} must be storekeeper.provider.StorekeeperProvider. "
+                f"Received: {type(provider).__name__}."
+            )
+        count = provider.materialise(self.config, view, until)
+        self.registry.apply_materialization(view, self.project, datetime.fromtimestamp(0, until.tzinfo), until)
+        return count
+
+    def apply_repo(self) -> str:
+        """Register what the repo's files declare, if it all checks out; returns Feast's own report.
+
+        Raises
+        ------
+        DefinitionError, SourceError
+            Before anything is written.
+        """
+        validate_views(repo_views(self.config), self.config)
+        report = io.StringIO()
+        with contextlib.redirect_stdout(report), _same_directory():
+            apply_total(self.config, Path(self.repo_path).resolve(), skip_source_validation=True)
+        self.refresh_registry()
+        return report.getvalue()
+
+    def feature_service(self, name: str) -> feast.FeatureService:
+        """A registered feature service.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none; the message lists those that exist.
+        """
+        services = {service.name: service for service in self.list_feature_services()}
+        if name not in services:
+            raise NotFoundError(
+                f"There is no feature service '{name}'. There are: {listing(services)}. Declare it in the feature "
+                f"repo and run storekeeper apply."
+            )
+        return services[name]
+
+
+def load_config(repo_path: Path) -> RepoConfig:
+    """A feature repo's configuration, with the registry's path made absolute.
+
+    Raises
+    ------
+    SettingError
+        If there is no feature_store.yaml.
+    """
+    file = repo_path / CONFIG_FILE
+    if not file.is_file():
+        raise SettingError(f"There is no '{file}'. Name a folder that holds a {CONFIG_FILE}.")
+    config: Any = load_repo_config(repo_path.resolve(), file)
+    registry = config.registry_config
+    if isinstance(registry, dict) and "path" in registry:
+        home = repo_path.resolve().parent
+        path = rooted_url(str(registry["path"]).replace("?plugin=storekeeper", ""), home)
+        registry["path"] = path
+        if path.startswith("sqlite:///"):
+            Path(path.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return config
+
+
+@contextlib.contextmanager
+def _same_directory() -> Iterator[None]:
+    """Feast changes the working directory while it applies."""
+    before = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(before)
