@@ -37,7 +37,8 @@ def test_the_real_shop_loads_with_exact_counts(settings: Settings) -> None:
     }
     with open_behaviour(settings.behaviour_path) as connection:
         figures = connection.execute(
-            "SELECT count(DISTINCT event_id), sum(amount_cents), sum(discount_cents), sum(coupon_cents), max(quantity), "
+            "SELECT count(DISTINCT event_id), sum(amount_cents), sum(discount_cents), sum(coupon_cents), "
+            "max(quantity), "
             "CAST(min(event_time) AS VARCHAR), CAST(max(event_time) AS VARCHAR) FROM events"
         ).fetchall()
         unsorted = connection.execute(
