@@ -23,8 +23,8 @@ _FLOATS = {"FLOAT", "DOUBLE"}
 def quote(name: str) -> str:
     """A SQL identifier.
 
-    >>> quote('a "b"')
-    '"a ""b\"""'
+    >>> quote('two words')
+    '"two words"'
     """
     return '"' + name.replace('"', '""') + '"'
 
