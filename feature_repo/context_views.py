@@ -1,7 +1,6 @@
 """What only the request knows: the moment, and the price on show."""
 
-from typing import Any
-
+import pandas as pd
 from feast import Field, RequestSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Float64, Int64, UnixTimestamp
@@ -26,10 +25,8 @@ shopping_request = RequestSource(
     ],
     description="Hour and weekday (Monday 0) in UTC, and the price against the customer's average of 91 days",
 )
-def shopping_context(inputs: Any) -> Any:
+def shopping_context(inputs: pd.DataFrame) -> pd.DataFrame:
     """Vectorised: a DataFrame in, a DataFrame out; the ratio is null where the customer has no average."""
-    import pandas as pd
-
     time = pd.to_datetime(inputs["request_time"], utc=True)
     average = inputs["unit_price_cents_91d"].astype("float64")
     return pd.DataFrame(

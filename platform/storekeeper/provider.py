@@ -28,11 +28,12 @@ class StorekeeperProvider(PassthroughProvider):
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
         """Check the repo's declarations as a whole; Feast asks source by source, before it writes anything."""
         super().validate_data_source(config, data_source)
-        if config.repo_path and self._validated != config.repo_path:
+        repo = config.repo_path
+        if repo and self._validated != repo and Path.cwd() == Path(repo).resolve():
             from storekeeper.definitions.repo import repo_views
 
             validate_views(repo_views(config), config)
-            self._validated = config.repo_path
+            self._validated = repo
 
     def update_infra(
         self,

@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import os
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from feast.repo_operations import apply_total
 
 from storekeeper.clock import Clock
 from storekeeper.definitions import validate_views
-from storekeeper.definitions.repo import repo_views
+from storekeeper.definitions.repo import inside, repo_views
 from storekeeper.errors import NotFoundError, SettingError, listing
 from storekeeper.online.store import clock_of
 from storekeeper.provider import StorekeeperProvider
@@ -65,10 +63,10 @@ class FeatureStore(feast.FeatureStore):
         DefinitionError, SourceError
             Before anything is written.
         """
-        validate_views(repo_views(self.config), self.config)
-        report = io.StringIO()
-        with contextlib.redirect_stdout(report), _same_directory():
-            apply_total(self.config, Path(self.repo_path).resolve(), skip_source_validation=True)
+        report, repo = io.StringIO(), Path(self.repo_path).resolve()
+        with inside(repo), contextlib.redirect_stdout(report):
+            validate_views(repo_views(self.config), self.config)
+            apply_total(self.config, repo, skip_source_validation=True)
         self.refresh_registry()
         return report.getvalue()
 
@@ -110,12 +108,3 @@ def load_config(repo_path: Path) -> RepoConfig:
             Path(path.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     return config
 
-
-@contextlib.contextmanager
-def _same_directory() -> Iterator[None]:
-    """Feast changes the working directory while it applies."""
-    before = Path.cwd()
-    try:
-        yield
-    finally:
-        os.chdir(before)

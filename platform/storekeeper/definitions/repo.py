@@ -1,27 +1,50 @@
 """A feature repo's views as Feast would register them, before it does."""
 
+import contextlib
 import copy
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from feast.feature_view import FeatureView
 from feast.inference import update_feature_views_with_inferred_features_and_entities
 from feast.infra.provider import get_provider
 from feast.repo_config import RepoConfig
-from feast.repo_operations import parse_repo
+from feast.repo_operations import get_repo_files, parse_repo
 
 from storekeeper.errors import DefinitionError
 
 
+@contextlib.contextmanager
+def inside(repo: Path) -> Iterator[None]:
+    """Work in a repo's folder with its files importable by their bare names, as `feast apply` does.
+
+    Modules of those names that came from elsewhere, or from an earlier look, are forgotten first.
+    """
+    before, path = Path.cwd(), sys.path[:]
+    for file in get_repo_files(repo):
+        sys.modules.pop(file.stem, None)
+    os.chdir(repo)
+    sys.path.insert(0, str(repo))
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        os.chdir(before)
+
+
 def repo_views(config: RepoConfig) -> list[FeatureView]:
     """All feature views that the repo's Python files declare, with their entity columns inferred.
+
+    The working directory must be the repo's: see `inside`.
 
     Raises
     ------
     DefinitionError
         If a view has no schema to check.
     """
-    if config.repo_path is None:
-        raise DefinitionError("The configuration has no repo_path, so there are no files to check.")
-    contents = parse_repo(config.repo_path)
+    contents = parse_repo(Path.cwd())
     views = [copy.copy(view) for view in [*contents.feature_views, *contents.stream_feature_views]]
     for view in views:
         if not view.features:
@@ -30,7 +53,6 @@ def repo_views(config: RepoConfig) -> list[FeatureView]:
                 f"schema=[Field(name=..., dtype=...)]."
             )
         view.entity_columns = list(view.entity_columns)
-    update_feature_views_with_inferred_features_and_entities(
-        get_provider(config), views, list(contents.entities), config
-    )
+    entities = list(contents.entities)
+    update_feature_views_with_inferred_features_and_entities(get_provider(config), views, entities, config)
     return views

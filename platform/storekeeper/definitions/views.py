@@ -90,7 +90,7 @@ def plan_view(view: FeatureView) -> ViewPlan:
     """
     source = batch_source(view)
     keys = [field for field in view.entity_columns if field.name != DUMMY_ENTITY_ID]
-    mapped = source.field_mapping
+    names, mapped = {field.name for field in keys}, source.field_mapping
     return ViewPlan(
         name=view.name,
         source=source,
@@ -99,7 +99,8 @@ def plan_view(view: FeatureView) -> ViewPlan:
         event_time=mapped.get(source.timestamp_field, source.timestamp_field),
         known_time=mapped.get(source.created_timestamp_column, source.created_timestamp_column) or None,
         ttl_us=_microseconds(view.ttl) or 0,
-        types={feature.name: arrow_type(feature.dtype) for feature in view.features},
+        # Stream feature views come back from the registry with their join keys among the features.
+        types={feature.name: arrow_type(feature.dtype) for feature in view.features if feature.name not in names},
         windows=tuple(window_feature(aggregation) for aggregation in aggregations(view)),
     )
 
