@@ -1,0 +1,164 @@
+"""The way models read features: a feature service, resolved once, then one store read a view and no protobuf."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from feast import FeatureStore
+from feast.on_demand_feature_view import OnDemandFeatureView
+
+from storekeeper.definitions import definition_hash
+from storekeeper.definitions.views import arrow_type
+from storekeeper.errors import DataError, UsageError, listing
+from storekeeper.online.entity_keys import keys_from_values
+from storekeeper.online.store import StateOnlineStore, clock_of
+from storekeeper.online.view_state import ViewState
+
+
+@dataclass(frozen=True)
+class ViewRead:
+    """One view's part in a feature service.
+
+    Attributes
+    ----------
+    state
+        The view's state.
+    features
+        Which of its features, in order.
+    keys
+        For each of the view's join keys, the name under which callers give it.
+    """
+
+    state: ViewState
+    features: tuple[str, ...]
+    keys: dict[str, str]
+
+
+class FeatureReader:
+    """Reads one feature service online, with the values that training would see at the same moment.
+
+    Parameters
+    ----------
+    store
+        A feature store whose online store is a `StateOnlineStore`.
+    service
+        Name of a registered feature service.
+
+    Attributes
+    ----------
+    service
+        The service's name.
+    definition_hash
+        What the service meant when the reader was made.
+    entity_types
+        Join keys that a caller must give, with their Arrow types.
+    request_types
+        Request-time context that a caller must give, with its Arrow types.
+    features
+        Names of the service's features, in the order of the result.
+    """
+
+    def __init__(self, store: FeatureStore, service: str) -> None:
+        found = store.get_feature_service(service, allow_cache=False)
+        self.service = service
+        self.definition_hash = definition_hash(store, service)
+        self._config = store.config
+        self._reads: list[ViewRead] = []
+        self._on_demand: list[OnDemandFeatureView] = []
+        self.request_types: dict[str, pa.DataType] = {}
+        names: list[str] = []
+        for projection in found.feature_view_projections:
+            names += [feature.name for feature in projection.features]
+            self._compile(store, projection)
+        self.features = tuple(names)
+        keys = {read.keys[key]: read.state.plan.key_types[key] for read in self._reads for key in read.state.plan.keys}
+        self.entity_types: dict[str, pa.DataType] = keys
+
+    def _compile(self, store: FeatureStore, projection: Any) -> None:
+        view = store.registry.get_any_feature_view(projection.name, store.project, allow_cache=True)
+        if not isinstance(view, OnDemandFeatureView):
+            self._reads.append(self._view_read(store, view, projection))
+            return
+        self._on_demand.append(view)
+        for source in view.source_request_sources.values():
+            self.request_types |= {field.name: arrow_type(field.dtype) for field in source.schema}
+        for needed in view.source_feature_view_projections.values():
+            behind = store.registry.get_any_feature_view(needed.name, store.project, allow_cache=True)
+            self._reads.append(self._view_read(store, behind, needed))
+
+    def _view_read(self, store: FeatureStore, view: Any, projection: Any) -> ViewRead:
+        online = store._get_provider().online_store
+        if not isinstance(online, StateOnlineStore):
+            raise UsageError(
+                f"A FeatureReader reads a StateOnlineStore. Received: {type(online).__name__}. Correct "
+                f"online_store.type in feature_store.yaml."
+            )
+        state = online.view_state(store.config, view)
+        features = tuple(f.name for f in projection.features if f.name in state.plan.types)
+        return ViewRead(state, features, {key: projection.join_key_map.get(key, key) for key in state.plan.keys})
+
+    def read(
+        self,
+        entities: Mapping[str, Sequence[object]],
+        context: Mapping[str, Sequence[object]] | None = None,
+        now: datetime | None = None,
+    ) -> pa.Table:
+        """Features of entities at `now` (default: the clock's).
+
+        Parameters
+        ----------
+        entities
+            Join key -> one value a row.
+        context
+            Request-time value -> one value a row, for on-demand features.
+
+        Returns
+        -------
+        pyarrow.Table
+            One column a feature in the order of `features`, one row a row of `entities`.
+
+        Raises
+        ------
+        UsageError
+            A key or context value that is missing, unknown, or of another length.
+        DataError
+            A value of another type than declared.
+        """
+        keys = keys_from_values(entities, self.entity_types)
+        request = _request_columns(context or {}, self.request_types, keys.num_rows)
+        at = now or clock_of(self._config).now()
+        columns: dict[str, pa.ChunkedArray] = {name: request.column(name) for name in request.column_names}
+        for view in self._reads:
+            wanted = [feature for feature in view.features if feature not in columns]
+            if not wanted:
+                continue
+            asking = pa.table({key: keys.column(given) for key, given in view.keys.items()})
+            found = view.state.read(asking, wanted, at)
+            columns |= {name: found.column(name) for name in found.column_names}
+        table = pa.table(columns)
+        for view in self._on_demand:
+            made = view.transform_arrow(table, False)
+            for name in made.column_names:
+                if name in self.features:
+                    table = table.append_column(name, made.column(name))
+        return table.select(list(self.features))
+
+
+def _request_columns(context: Mapping[str, Sequence[object]], types: dict[str, pa.DataType], rows: int) -> pa.Table:
+    missing = [name for name in types if name not in context]
+    if missing:
+        raise UsageError(
+            f"Request-time context {listing(missing)} is missing. Expected: {listing(types)}. "
+            f"Received: {listing(context)}."
+        )
+    columns = {}
+    for name, type_ in types.items():
+        if len(context[name]) != rows:
+            raise UsageError(f"Context '{name}' has {len(context[name])} values for {rows} rows of entities.")
+        try:
+            columns[name] = pa.array(list(context[name]), type_)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, OverflowError) as error:
+            raise DataError(f"Context '{name}' must be {type_}. Received: {list(context[name])[:3]!r}.") from error
+    return pa.table(columns)
