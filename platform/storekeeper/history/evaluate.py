@@ -11,7 +11,7 @@ from storekeeper.errors import DataError
 from storekeeper.history.columns import Column
 from storekeeper.history.compensated import Prefix, prefix, two_product, two_sum
 from storekeeper.history.features import WindowFeature
-from storekeeper.history.ranges import range_distinct, range_extreme, range_slices
+from storekeeper.history.ranges import previous_equal, range_distinct, range_extreme, range_slices
 
 _INT64_LIMIT = 2.0**63
 _SAFE_SUM = 2.0**62
@@ -113,6 +113,11 @@ class Series:
         return prefix(deviation, lost), prefix(square, rest + 2 * deviation * lost)
 
     @cached_property
+    def previous(self) -> np.ndarray:
+        """Where each value last occurred before, (n,) int64."""
+        return previous_equal(self.values)
+
+    @cached_property
     def magnitude(self) -> float:
         """Sum of absolute values, as a bound on any window's sum."""
         return float(np.abs(self.values.astype(np.float64)).sum())
@@ -209,7 +214,7 @@ def _last(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
 
 
 def _count_distinct(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
-    return pa.array(range_distinct(series.values, seen.lo, np.maximum(seen.lo, seen.hi)), pa.int64())
+    return pa.array(range_distinct(series.previous, seen.lo, np.maximum(seen.lo, seen.hi)), pa.int64())
 
 
 def _last_n(feature: WindowFeature, series: Series, seen: Intervals) -> pa.Array:

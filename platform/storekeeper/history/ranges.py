@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_ELEMENTS_AT_ONCE = 10_000_000
+
 
 def range_extreme(values: np.ndarray, lo: np.ndarray, hi: np.ndarray, *, largest: bool) -> np.ndarray:
     """Minimum or maximum over each interval; undefined (0) for empty ones.
@@ -40,17 +42,18 @@ def range_extreme(values: np.ndarray, lo: np.ndarray, hi: np.ndarray, *, largest
     return result
 
 
-def range_distinct(values: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+def range_distinct(previous: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     """Number of distinct values in each interval.
 
     An element is the first of its value in [lo, hi) exactly when its previous occurrence lies before lo, so the
-    answer counts elements with `previous < lo`: one rank query each in a wavelet matrix (Claude, Navarro and
-    Ordonez, Information Systems 47, 2015), which is built and asked one bit at a time.
+    answer counts elements with `previous < lo`. Few or short intervals are counted element by element; else each is
+    one rank query in a wavelet matrix (Claude, Navarro and Ordonez, Information Systems 47, 2015), which is built
+    and asked one bit at a time, at a cost that doesn't depend on how long the intervals are.
 
     Parameters
     ----------
-    values
-        (n,) int64 or float64 without NaN.
+    previous
+        (n,) int64, from `previous_equal`.
     lo, hi
         (n_rows,) int64.
 
@@ -59,12 +62,31 @@ def range_distinct(values: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.nda
     numpy.ndarray
         (n_rows,) int64.
     """
+    if not len(previous) or not len(lo):
+        return np.zeros(len(lo), np.int64)
+    levels = len(previous).bit_length() + 1
+    if int((hi - lo).sum()) <= levels * (len(previous) + len(lo)):
+        return _count_each(previous, lo, hi)
+    return _rank(previous + 1, lo, hi, levels)
+
+
+def _count_each(previous: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """Look at every element of every interval, a bounded number at a time."""
     count = np.zeros(len(lo), np.int64)
-    if not len(values) or not len(lo):
-        return count
-    symbols = _previous(values) + 1
+    ends = np.cumsum(hi - lo)
+    cuts = np.searchsorted(ends, np.arange(_ELEMENTS_AT_ONCE, ends[-1], _ELEMENTS_AT_ONCE), side="right")
+    for rows in np.split(np.arange(len(lo)), np.unique(cuts)):
+        positions, offsets = range_slices(lo[rows], hi[rows])
+        row = np.repeat(np.arange(len(rows)), np.diff(offsets))
+        count[rows] = np.bincount(row[previous[positions] < lo[rows][row]], minlength=len(rows))
+    return count
+
+
+def _rank(symbols: np.ndarray, lo: np.ndarray, hi: np.ndarray, levels: int) -> np.ndarray:
+    """For each interval, how many symbols are at most lo."""
+    count = np.zeros(len(lo), np.int64)
     bound, left, right = lo + 1, lo.copy(), hi.copy()
-    for bit in range(len(values).bit_length(), -1, -1):
+    for bit in range(levels - 1, -1, -1):
         ones = (symbols >> bit) & 1
         zeros_before = np.concatenate([[0], np.cumsum(1 - ones)])
         zeros = int(zeros_before[-1])
@@ -77,7 +99,7 @@ def range_distinct(values: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.nda
     return count
 
 
-def _previous(values: np.ndarray) -> np.ndarray:
+def previous_equal(values: np.ndarray) -> np.ndarray:
     """Position of the previous equal value, (n,) int64; -1 for a first occurrence."""
     order = np.argsort(values, kind="stable")
     previous = np.full(len(values), -1, np.int64)

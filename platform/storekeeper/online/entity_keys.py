@@ -83,3 +83,20 @@ def keys_from_protos(entity_keys: Sequence[EntityKeyProto], types: Mapping[str, 
             case = values[name].WhichOneof("val") if name in values else None
             column.append(getattr(values[name], case) if case else None)
     return keys_from_values(columns, types)
+
+
+def keys_from_bytes(encoded: Sequence[bytes], types: Mapping[str, pa.DataType]) -> pa.Table:
+    """What `key_bytes` encoded, as typed columns."""
+    columns: dict[str, list[object]] = {name: [] for name in types}
+    for key in encoded:
+        place = 0
+        for column in columns.values():
+            tag, place = key[place : place + 1], place + 1
+            if tag == _INTEGER:
+                column.append(int.from_bytes(key[place : place + 8], "big") - (1 << 63))
+                place += 8
+                continue
+            size = int.from_bytes(key[place : place + 4], "big")
+            column.append(key[place + 4 : place + 4 + size].decode())
+            place += 4 + size
+    return pa.table({name: pa.array(columns[name], type_) for name, type_ in types.items()})
