@@ -1,6 +1,6 @@
 """The kernel against the naive SQL oracle, on random shops and on a larger one with long histories."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,9 @@ def test_latest_values_are_the_oracles(shop: Shop) -> None:
     assert_rows_agree(as_of(shop.events, shop.spine, **shop.as_of_arguments), expected)
 
 
+_ASKED = 80
+
+
 def _long_shop(seed: int, n_events: int, n_entities: int, features: tuple[Feature, ...]) -> Shop:
     """Skewed customers over a year, many of them at the very same minutes."""
     rng = np.random.default_rng(seed)
@@ -71,7 +74,7 @@ def _long_shop(seed: int, n_events: int, n_entities: int, features: tuple[Featur
     known = (happened + rng.choice([0, HOUR_US, DAY_US], n_events)).tolist()
     return Shop(
         events=event_table({"key 0": customers(n_events)}, happened.tolist(), known, columns),
-        spine=spine_table({"key 0": customers(400)}, (moments(400) + rng.integers(-1, 2, 400)).tolist()),
+        spine=spine_table({"key 0": customers(_ASKED)}, (moments(_ASKED) + rng.integers(-1, 2, _ASKED)).tolist()),
         keys=("key 0",),
         columns=tuple(columns),
         features=features,
@@ -102,4 +105,4 @@ def test_long_histories_under_cutoff_are_the_oracles(function: str) -> None:
     """What was known later than the spine's time is invisible in long histories too."""
     feature = Feature("f", function, "amount", 28 * DAY_US, None)
     shop = _long_shop(5, 6000, 30, (feature, Feature("events", "count", "", None, None)))
-    _assert_as_the_oracle(Shop(**{**shop.__dict__, "cutoff": True}))
+    _assert_as_the_oracle(replace(shop, cutoff=True))

@@ -29,7 +29,7 @@ def _shop(
     events = event_table(
         {"customer": ours},
         list(happened),
-        list(known or happened),
+        list(happened if known is None else known),
         {"value": values if isinstance(values, pa.Array) else pa.array(values)},
     )
     return events, spine_table({"customer": theirs}, list(asked))
@@ -93,6 +93,20 @@ def test_the_grid_goes_down_before_1970() -> None:
     assert _ask(shop, "last_n(5)", 2 * DAY_US, DAY_US).to_pylist() == [[2, 3]]
 
 
+def test_a_hop_of_the_windows_length_is_chosen_anew() -> None:
+    """Rule 7: Feast fills an unset hop with the window's length, so that means "choose for me" too."""
+    first = microseconds("2017-06-14T11:05:00+00:00")
+    shop = _shop([first - 1, first], [1, 2], [NOON + 10 * MINUTE_US - 1])
+    assert _ask(shop, "last_n(5)", HOUR_US, HOUR_US).to_pylist() == [[2]]
+
+
+def test_impossible_windows_are_refused() -> None:
+    """A window or hop of no length, and a hop longer than its window, are refused."""
+    for window_us, hop_us in [(0, None), (-HOUR_US, None), (HOUR_US, 0), (HOUR_US, -1), (HOUR_US, DAY_US)]:
+        with pytest.raises(DefinitionError):
+            WindowFeature("f", "count", "", window_us, hop_us)
+
+
 def test_ties_go_by_knowledge_time_then_by_place() -> None:
     """Rule 4: of equal event times the one known last wins, then the one later in the source."""
     shop = _shop([NOON] * 4, [1, 2, 3, 4], [NOON + 9], known=[NOON + 5, NOON + 7, NOON + 7, NOON + 6])
@@ -102,6 +116,13 @@ def test_ties_go_by_knowledge_time_then_by_place() -> None:
     assert _ask(shop, "last", known_time=KNOWN_TIME).to_pylist() == [3]
     assert _ask(shop, "first", known_time=KNOWN_TIME).to_pylist() == [1]
     assert _ask(shop, "last_n(4)").to_pylist() == [[1, 2, 3, 4]]
+
+
+def test_a_null_knowledge_time_is_the_event_time() -> None:
+    """Rule 6: what says nothing of its knowledge time was known when it happened, in ties and under the cut-off."""
+    shop = _shop([NOON] * 3, [1, 2, 3], [NOON + 1], known=[NOON + 1, None, NOON - 1])
+    assert _ask(shop, "last_n(3)", known_time=KNOWN_TIME).to_pylist() == [[3, 2, 1]]
+    assert _latest(shop, known_time=KNOWN_TIME, cutoff=True) == [1]
 
 
 def test_a_row_expires_after_its_ttl() -> None:
@@ -307,6 +328,18 @@ def test_kinds_of_keys_that_differ_are_refused() -> None:
             ask()
         for named in ("customer", "int64", "string"):
             assert named in str(caught.value)
+
+
+def test_rows_without_a_time_are_refused() -> None:
+    """Rule 1: a null time is an error that names the column and the row."""
+    for happened, asked, named in [([NOON, None], [NOON], EVENT_TIME), ([NOON], [NOON, None], SPINE_TIME)]:
+        events = event_table(
+            {"customer": pa.array([1] * len(happened))}, happened, happened, {"value": pa.array(happened)}
+        )  # fmt: skip
+        spine = spine_table({"customer": pa.array([1] * len(asked))}, asked)
+        for ask in (_ask, _latest):
+            with pytest.raises(DataError, match=f"{named}.*row 1"):
+                ask((events, spine), *(["count"] if ask is _ask else []))
 
 
 def test_unknown_functions_are_refused() -> None:

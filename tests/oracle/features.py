@@ -50,10 +50,10 @@ class Feature:
 
     @property
     def hop(self) -> int:
-        """Rule 7: the declared hop, or the one that is chosen by the window's length; 1 if there is no window."""
+        """Rule 7: the declared hop, or the one chosen for it if it is unset or the window's own length."""
         if self.window_us is None:
             return 1
-        if self.hop_us is not None:
+        if self.hop_us is not None and self.hop_us != self.window_us:
             return self.hop_us
         if self.window_us < 12 * HOUR_US:
             return 5 * MINUTE_US

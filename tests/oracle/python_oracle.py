@@ -22,14 +22,14 @@ class _Event:
 
     key: tuple[Any, ...]
     happened: int
-    known: int | None
+    known: int
     place: int
     value: Any
 
     @property
-    def order(self) -> tuple[int, bool, int, int]:
-        """Rule 4: event time, then knowledge time (a null one first), then the place in the source."""
-        return self.happened, self.known is not None, self.known or 0, self.place
+    def order(self) -> tuple[int, int, int]:
+        """Rule 4: event time, then knowledge time, then the place in the source."""
+        return self.happened, self.known, self.place
 
 
 def _events(
@@ -38,7 +38,9 @@ def _events(
     """Events by entity, in order; those with a null in their key belong to nobody (rule 13)."""
     key_rows = zip(*(plain(table[key]).to_pylist() for key in keys), strict=True)
     happened = plain(table[event_time]).to_pylist()
-    known = plain(table[known_time]).to_pylist() if known_time else [None] * table.num_rows
+    told = plain(table[known_time]).to_pylist() if known_time else happened
+    # A null knowledge time means the event time.
+    known = [at if moment is None else moment for moment, at in zip(told, happened, strict=True)]
     values = plain(table[column]).to_pylist() if column else [True] * table.num_rows
     by_key: dict[tuple[Any, ...], list[_Event]] = {}
     for row in map(_Event, key_rows, happened, known, range(table.num_rows), values):
@@ -57,7 +59,7 @@ def _is_null(value: object) -> bool:
 
 
 def _visible(event: _Event, at: int, cutoff: bool) -> bool:
-    return not cutoff or event.known is None or event.known <= at
+    return not cutoff or event.known <= at
 
 
 def _in_window(event: _Event, at: int, feature: Feature) -> bool:

@@ -5,7 +5,7 @@ a larger one draws new ones.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -151,14 +151,14 @@ def _rows(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def event_table(
-    keys: dict[str, pa.Array], happened: list[int], known: list[int | None], columns: dict[str, pa.Array]
+    keys: dict[str, pa.Array], happened: Sequence[int | None], known: Sequence[int | None], columns: dict[str, pa.Array]
 ) -> pa.Table:
     """Events in the layout that all shops share."""
     times = {EVENT_TIME: pa.array(happened, TIMESTAMP), KNOWN_TIME: pa.array(known, TIMESTAMP)}
     return pa.table(keys | times | columns)
 
 
-def spine_table(keys: dict[str, pa.Array], asked: list[int]) -> pa.Table:
+def spine_table(keys: dict[str, pa.Array], asked: Sequence[int | None]) -> pa.Table:
     """A spine in the layout that all shops share, with a column that is no business of the kernel."""
     return pa.table(keys | {SPINE_TIME: pa.array(asked, TIMESTAMP), "label": pa.array(range(len(asked)), pa.int64())})
 
@@ -173,8 +173,8 @@ def _features(draw: st.DrawFn, columns: tuple[str, ...], sums_of_big: bool) -> t
             choices += [(function, column) for function in _NUMBERS if sums_of_big or column != "big"]
     feature = st.tuples(st.sampled_from(choices), st.sampled_from(WINDOWS), st.sampled_from(HOPS))
     return tuple(
-        # A hop as long as its window means "choose for me" to Feast, and a longer one is refused.
-        Feature(f"f{i}", function, column, window, hop if window and hop and hop < window else None)
+        # A hop as long as its window means "choose for me", and a longer one is refused.
+        Feature(f"f{i}", function, column, window, min(hop, window) if window and hop else None)
         for i, ((function, column), window, hop) in enumerate(draw(_so_many(feature, 1, 6)))
     )
 

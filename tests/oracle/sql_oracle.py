@@ -1,7 +1,7 @@
 """What every feature's value must be, in the most naive SQL: one row per (spine row, event), then GROUP BY.
 
 Written from the rules of point-in-time semantics alone. Times are int64 microseconds in here; a null knowledge
-time says nothing, so such a row is visible under the cut-off and comes first among ties.
+time means the event time.
 """
 
 import functools
@@ -10,10 +10,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from oracle.features import Feature, column_type, plain, result_type, typed
 
-_ORDER = "happened, known NULLS FIRST, place"
+_ORDER = "happened, known, place"
 _SEEN = "FILTER (WHERE place IS NOT NULL)"
 
 _AGGREGATES = {
@@ -49,7 +50,7 @@ _PAIRS = """
       ON {same_key}
      AND e.happened < s.moment
      AND ($window::BIGINT IS NULL OR e.happened >= floor_to(s.moment - $window::BIGINT, $hop::BIGINT))
-     AND (NOT $cutoff OR e.known IS NULL OR e.known <= s.moment)
+     AND (NOT $cutoff OR e.known <= s.moment)
      AND e.v IS NOT NULL
 """
 
@@ -66,9 +67,9 @@ _LATEST = """
       ON {same_key}
      AND e.happened <= s.moment
      AND ($ttl::BIGINT <= 0 OR s.moment - e.happened <= $ttl::BIGINT)
-     AND (NOT $cutoff OR e.known IS NULL OR e.known <= s.moment)
+     AND (NOT $cutoff OR e.known <= s.moment)
     QUALIFY row_number() OVER (
-        PARTITION BY s.place ORDER BY e.happened DESC, e.known DESC NULLS LAST, e.place DESC) = 1
+        PARTITION BY s.place ORDER BY e.happened DESC, e.known DESC, e.place DESC) = 1
     ORDER BY asked
 """
 
@@ -81,12 +82,16 @@ def _database() -> duckdb.DuckDBPyConnection:
     return database
 
 
-def _side(table: pa.Table, keys: Sequence[str], times: dict[str, str | None]) -> dict[str, Any]:
+def _side(table: pa.Table, keys: Sequence[str], times: dict[str, str]) -> dict[str, Any]:
     """Columns under names of our own: k0, k1, ..., the times, and the row's place."""
     side: dict[str, Any] = {f"k{i}": plain(table[key]) for i, key in enumerate(keys)}
-    for named, column in times.items():
-        side[named] = plain(table[column]) if column else pa.nulls(table.num_rows, pa.int64())
+    side |= {named: plain(table[column]) for named, column in times.items()}
     return side | {"place": pa.array(range(table.num_rows), pa.int64())}
+
+
+def _event_side(table: pa.Table, keys: Sequence[str], event_time: str, known_time: str | None) -> dict[str, Any]:
+    side = _side(table, keys, {"happened": event_time, "known": known_time or event_time})
+    return side | {"known": pc.coalesce(side["known"], side["happened"])}
 
 
 def _same_key(keys: Sequence[str]) -> str:
@@ -150,13 +155,16 @@ def windowed(
 
     With `tolerances`, the columns are what rule 10 allows each value to be off (0 where values are exact).
     """
-    event_side = _side(events, keys, {"happened": event_time, "known": known_time})
+    event_side = _event_side(events, keys, event_time, known_time)
     spine_side = _side(spine, keys, {"moment": spine_time})
     columns = {}
     for feature in features:
         aggregated = column_type(events, feature)
         wanted = pa.float64() if tolerances else result_type(feature, aggregated)
-        expression = _TOLERANCES.get(feature.base, "0.0") if tolerances else _expression(aggregated, feature)
+        if tolerances and feature.base not in _TOLERANCES:
+            columns[feature.name] = typed([0.0] * spine.num_rows, wanted)
+            continue
+        expression = _TOLERANCES[feature.base] if tolerances else _expression(aggregated, feature)
         v = plain(events[feature.column]) if feature.column else pa.array([True] * events.num_rows, pa.bool_())
         sql = _grouped(aggregated, feature, keys, expression)
         parameters = {"window": feature.window_us, "hop": feature.hop, "cutoff": cutoff}
@@ -177,7 +185,7 @@ def as_of(
     cutoff: bool = False,
 ) -> pa.Table:
     """The kernel's `as_of`, naively: all rows up to the spine's time, ranked, the first one taken."""
-    event_side = _side(events, keys, {"happened": event_time, "known": known_time})
+    event_side = _event_side(events, keys, event_time, known_time)
     spine_side = _side(spine, keys, {"moment": spine_time})
     sql = _LATEST.format(same_key=_same_key(keys))
     found = _ask(sql, event_side, spine_side, {"ttl": ttl_us, "cutoff": cutoff})["place"]
