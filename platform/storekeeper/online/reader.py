@@ -145,6 +145,12 @@ class FeatureReader:
                     table = table.append_column(name, made.column(name))
         return table.select(list(self.features))
 
+    def unmaterialised(self) -> list[str]:
+        """Names of the service's views that were never materialised: their features would be null or empty."""
+        states = {read.state.name: read.state for read in self._reads}
+        metas = {state.plan.name: state.backend.meta(name) for name, state in states.items()}
+        return sorted(name for name, meta in metas.items() if meta is None or meta.until_us is None)
+
 
 def _request_columns(context: Mapping[str, Sequence[object]], types: dict[str, pa.DataType], rows: int) -> pa.Table:
     missing = [name for name in types if name not in context]
