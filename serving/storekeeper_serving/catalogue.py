@@ -1,0 +1,200 @@
+"""Which models are served: loaded, checked against the definitions in force, or refused with a reason."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from feast.errors import FeastError
+
+from storekeeper.artefact import Artefact, best_artefact, find_artefact, list_artefacts, read_manifest
+from storekeeper.definitions import definition_hash
+from storekeeper.errors import NotFoundError, SourceError, StorekeeperError
+from storekeeper.online.reader import FeatureReader
+from storekeeper.store import FeatureStore
+from storekeeper_serving.predictor import ServedModel, open_model
+from storekeeper_serving.problems import Problem, RefusedError, RequestError
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A model that is not served, and why."""
+
+    artefact: Artefact
+    problem: Problem
+
+
+Entry = ServedModel | Refusal
+
+
+@dataclass
+class Catalogue:
+    """The models of a folder, read through a feature store as it was when this was made.
+
+    Attributes
+    ----------
+    models_dir
+        Where artefacts lie.
+    readers
+        One a feature service; the error where a service can't be read.
+    entries
+        The latest version of every model, by task and model; older versions join when asked for.
+    defaults
+        Task -> model that answers when none is named, or why none does.
+    """
+
+    models_dir: Path
+    store: FeatureStore
+    readers: dict[str, FeatureReader | StorekeeperError] = field(default_factory=dict)
+    entries: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    defaults: dict[str, str | StorekeeperError] = field(default_factory=dict)
+    _older: dict[Artefact, Entry] = field(default_factory=dict)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+
+    def find(self, task: str, model: str | None = None, version: int | None = None) -> ServedModel:
+        """The model that answers a request.
+
+        Raises
+        ------
+        RequestError
+            404 where there is no such task, model or version; the message lists those that exist.
+        RefusedError
+            409 where it was trained on other definitions, 503 where it can't be loaded.
+        """
+        models = self.entries.get(task)
+        if models is None:
+            raise RequestError(_unknown("task", task, self.entries, "storekeeper train --task NAME"))
+        name = self._default(task) if model is None else model
+        if name not in models:
+            problem = _unknown("model", name, models, f"storekeeper train --task {task} --model NAME")
+            raise RequestError(problem)
+        entry = models[name]
+        if version is not None and version != _artefact(entry).version:
+            entry = self._older_version(task, name, version)
+        if isinstance(entry, Refusal):
+            raise RefusedError(entry.problem)
+        return entry
+
+    def all_entries(self) -> Iterator[tuple[Artefact, Entry, bool]]:
+        """The latest version of every model, whether served or refused, and whether it is its task's default."""
+        for task, models in self.entries.items():
+            for name, entry in models.items():
+                yield _artefact(entry), entry, self.defaults[task] == name
+
+    def served(self) -> Iterator[ServedModel]:
+        """The latest version of every model that is served."""
+        return (entry for _, entry, _ in self.all_entries() if isinstance(entry, ServedModel))
+
+    def refused(self) -> Iterator[Refusal]:
+        """The latest version of every model that is not."""
+        return (entry for _, entry, _ in self.all_entries() if isinstance(entry, Refusal))
+
+    def reader(self, service: str) -> FeatureReader:
+        """The reader of a feature service; made when first asked for."""
+        if service not in self.readers:
+            self.readers[service] = _open_reader(self.store, service)
+        reader = self.readers[service]
+        if isinstance(reader, StorekeeperError):
+            raise reader
+        return reader
+
+    def _default(self, task: str) -> str:
+        default = self.defaults[task]
+        if isinstance(default, StorekeeperError):
+            summary = f"Task '{task}' has no default model: {default}"
+            raise RefusedError(Problem(503, "no_default_model", summary, do="Name a model."))
+        return default
+
+    def _older_version(self, task: str, model: str, version: int) -> Entry:
+        try:
+            artefact = find_artefact(self.models_dir, task, model, version)
+        except NotFoundError as error:
+            raise RequestError(Problem(404, "unknown_version", str(error))) from None
+        with self._loading:
+            if artefact not in self._older:
+                self._older[artefact] = load_entry(artefact, self)
+            return self._older[artefact]
+
+
+def load_catalogue(store: FeatureStore, models_dir: Path) -> Catalogue:
+    """Load the latest version of every model.
+
+    Models that can't be served are kept with the reason, so that one of them never takes the others down.
+    """
+    catalogue = Catalogue(models_dir, store)
+    for artefact in list_artefacts(models_dir):
+        # Versions come oldest first: the last one stays. Only that one is loaded.
+        catalogue.entries.setdefault(artefact.task, {})[artefact.model] = Refusal(artefact, _NOT_LOADED)
+    for task, models in catalogue.entries.items():
+        for name, entry in models.items():
+            models[name] = load_entry(_artefact(entry), catalogue)
+        try:
+            catalogue.defaults[task] = best_artefact(models_dir, task).model
+        except StorekeeperError as error:
+            catalogue.defaults[task] = error
+    return catalogue
+
+
+def load_entry(artefact: Artefact, catalogue: Catalogue) -> Entry:
+    """A model ready to serve, or why it is not."""
+    try:
+        manifest = read_manifest(artefact.path)
+        reader = catalogue.reader(manifest.feature_service)
+        if manifest.definition_hash != reader.definition_hash:
+            return Refusal(artefact, _stale(artefact, manifest.definition_hash, reader))
+        return open_model(artefact, reader)
+    except StorekeeperError as error:
+        return Refusal(artefact, Problem(503, "model_not_loadable", f"{_named(artefact)} can't be served: {error}"))
+
+
+def _open_reader(store: FeatureStore, service: str) -> FeatureReader | StorekeeperError:
+    try:
+        store.feature_service(service)
+        return FeatureReader(store, service)
+    except StorekeeperError as error:
+        return error
+    except FeastError as error:
+        return SourceError(f"Feature service '{service}' can't be read: {error}. Run storekeeper apply.")
+
+
+def fingerprint(store: FeatureStore, models_dir: Path, services: Iterable[str]) -> object:
+    """Something that differs when models, or the definitions of these services, have changed."""
+    store.refresh_registry()
+    return list_artefacts(models_dir), {service: _hash_or_error(store, service) for service in services}
+
+
+def _hash_or_error(store: FeatureStore, service: str) -> str:
+    try:
+        return definition_hash(store, service)
+    except (FeastError, StorekeeperError) as error:
+        return str(error)
+
+
+def _artefact(entry: Entry) -> Artefact:
+    return entry.artefact
+
+
+def _named(artefact: Artefact) -> str:
+    return f"Version {artefact.version} of model '{artefact.model}' of task '{artefact.task}'"
+
+
+def _stale(artefact: Artefact, trained_on: str, reader: FeatureReader) -> Problem:
+    return Problem(
+        409,
+        "definitions_changed",
+        f"{_named(artefact)} was trained on other definitions of feature service '{reader.service}'.",
+        f"definitions {trained_on[:16]}",
+        f"{reader.definition_hash[:16]}, which are in force",
+        None,
+        f"Train it again (storekeeper train --task {artefact.task}), or apply the definitions it was trained on.",
+    )
+
+
+def _unknown(what: str, name: str, existing: Mapping[str, object], do: str) -> Problem:
+    summary = f"There is no trained {what} '{name[:100]}'."
+    return Problem(
+        404, f"unknown_{what}", summary, exists=sorted(existing), do=f"Name one of these, or train it: {do}."
+    )
+
+
+_NOT_LOADED = Problem(503, "model_not_loadable", "The model is being loaded.")
