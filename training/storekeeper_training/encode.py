@@ -4,7 +4,6 @@ The transformation itself is `storekeeper.artefact.Encoder`, the same that servi
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +16,20 @@ from storekeeper.artefact.columns import as_arrow, as_floats, as_strings, is_cat
 MAX_VOCABULARY = 512
 MIN_CATEGORY_ROWS = 20
 
+# A category's label rate counts as if this many rows of the overall rate had been seen with it.
+PRIOR_ROWS = 20.0
+
+Labels = npt.NDArray[np.int8]
+
 # Skewness from which on a non-negative number is taken as heavy-tailed; an exponential distribution has 2.
 HEAVY_SKEWNESS = 2.0
 
 
-def fit_tree_encoder(columns: Columns, names: Sequence[str], categories: Literal["one_hot", "index"]) -> Encoder:
-    """For trees: numbers as they are, null as NaN; categories by vocabulary.
+def fit_tree_encoder(columns: Columns, names: Sequence[str], labels: Labels) -> Encoder:
+    """For trees: numbers as they are, null as NaN; categories as their rank by the label's rate.
+
+    With the rank, one split parts the likely categories from the unlikely ones, which trees that are shallow for a
+    few hundred categories would otherwise spend their depth on. The rate is smoothed and of training rows alone.
 
     Parameters
     ----------
@@ -30,13 +37,16 @@ def fit_tree_encoder(columns: Columns, names: Sequence[str], categories: Literal
         The training rows.
     names
         Which columns to consider. Those that are constant, lists or times are left out, with the reason.
-    categories
-        How categories are encoded.
+    labels
+        `(n,)` of 0 and 1.
     """
     numeric, categorical, left_out = _sort_out(columns, names)
     return Encoder(
         tuple(NumericColumn(name) for name in numeric),
-        tuple(CategoricalColumn(name, values, categories) for name, values in categorical.items()),
+        tuple(
+            CategoricalColumn(name, _by_rate(values, as_strings(columns[name], name), labels), "index")
+            for name, values in categorical.items()
+        ),
         left_out,
     )
 
@@ -112,3 +122,12 @@ def _vocabulary(texts: pa.Array) -> tuple[str, ...]:
     pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
     ranked = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
     return tuple(value for value, count in ranked if count >= MIN_CATEGORY_ROWS)[:MAX_VOCABULARY]
+
+
+def _by_rate(vocabulary: tuple[str, ...], texts: pa.Array, labels: Labels) -> tuple[str, ...]:
+    """The vocabulary by ascending smoothed label rate, equal rates in the order given."""
+    at = pc.fill_null(pc.index_in(texts, value_set=pa.array(vocabulary)), len(vocabulary)).to_numpy()
+    rows = np.bincount(at, minlength=len(vocabulary) + 1)[:-1]
+    positives = np.bincount(at, weights=labels, minlength=len(vocabulary) + 1)[:-1]
+    rates = (positives + PRIOR_ROWS * labels.mean()) / (rows + PRIOR_ROWS)
+    return tuple(vocabulary[i] for i in np.argsort(rates, kind="stable"))

@@ -69,10 +69,9 @@ class CategoricalColumn:
     name
         The column.
     vocabulary
-        The known values, most frequent first. Slot 0 is for null, for the rare and for the unseen; value i has slot
-        i + 1.
+        The known values, in the order that the fit gave them. The rare and the unseen count as null.
     kind
-        `one_hot`: one output a slot. `index`: one output with the slot's number.
+        `one_hot`: an output for null, then one a value. `index`: one output with the value's position, null as NaN.
     """
 
     name: str
@@ -166,7 +165,8 @@ class Encoder:
         Returns
         -------
         (n_rows, n_encoded) float32
-            In the order of the rows; each row depends on itself alone. NaN only for nulls of `raw` columns.
+            In the order of the rows; each row depends on itself alone. NaN only for nulls of `raw` numbers and of
+            `index` categories.
 
         Raises
         ------
@@ -226,10 +226,10 @@ def _fill_category(column: CategoricalColumn, columns: Columns, target: Matrix) 
     """Write one category's outputs into its slice of the matrix."""
     texts = as_strings(columns[column.name], column.name)
     known = pc.index_in(texts, value_set=column.values)
-    slots = pc.fill_null(known, -1).to_numpy(zero_copy_only=False) + 1
     if column.kind == "index":
-        target[:, 0] = slots
+        target[:, 0] = known.cast(pa.float32()).to_numpy(zero_copy_only=False)
     else:
+        slots = pc.fill_null(known, -1).to_numpy(zero_copy_only=False) + 1
         target[np.arange(len(slots)), slots] = 1.0
 
 

@@ -1,13 +1,13 @@
 """Gradient-boosted trees by XGBoost, stopped early on the later validation period."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
-from storekeeper.artefact import Encoder
 from storekeeper.artefact.encoder import Matrix
 from storekeeper.artefact.runtime import XGBOOST_FILE
 from storekeeper_training.encode import fit_tree_encoder
@@ -24,21 +24,18 @@ class BoostedTrees:
         XGBoost's max_depth, eta, subsample, colsample_bytree, min_child_weight and lambda.
     max_trees, patience
         How many trees at most, and after how many without gain on validation it stops.
-    categories
-        How categories are encoded: `one_hot`, or `index` with splits on sets of values.
     threads
         Threads of the fit; serving uses one.
     """
 
     depth: int = 5
-    learning_rate: float = 0.05
+    learning_rate: float = 0.04
     row_share: float = 0.8
-    column_share: float = 0.8
-    min_child_weight: float = 5.0
-    penalty: float = 1.0
+    column_share: float = 0.4
+    min_child_weight: float = 50.0
+    penalty: float = 10.0
     max_trees: int = 1500
     patience: int = 50
-    categories: Literal["one_hot", "index"] = "index"
     threads: int = 2
 
     name: ClassVar[str] = "xgboost"
@@ -47,15 +44,10 @@ class BoostedTrees:
 
     def fit(self, train: Sample, validation: Sample, names: Sequence[str], seed: int, progress: FitProgress) -> Fitted:
         """Add trees until the log loss on the validation period stops falling; keep those up to the best."""
-        import xgboost
-
-        encoder = fit_tree_encoder(train.columns, names, self.categories)
-        kinds = _feature_types(encoder)
-        options: dict[str, Any] = {"feature_types": kinds, "enable_categorical": "c" in kinds}
-        train_matrix = xgboost.QuantileDMatrix(encoder.transform(train.columns), train.labels, **options)
-        later = xgboost.QuantileDMatrix(
-            encoder.transform(validation.columns), validation.labels, ref=train_matrix, **options
-        )
+        xgboost = import_xgboost()
+        encoder = fit_tree_encoder(train.columns, names, train.labels)
+        train_matrix = xgboost.QuantileDMatrix(encoder.transform(train.columns), train.labels)
+        later = xgboost.QuantileDMatrix(encoder.transform(validation.columns), validation.labels, ref=train_matrix)
         booster = xgboost.train(
             self._settings(seed),
             train_matrix,
@@ -76,7 +68,7 @@ class BoostedTrees:
         def write(folder: Path) -> None:
             booster.save_model(str(folder / XGBOOST_FILE))
 
-        return Fitted(encoder, score, "xgboost", write, {**asdict(self), "trees": trees}, _gains(booster, encoder))
+        return Fitted(encoder, score, "xgboost", write, {**asdict(self), "trees": trees})
 
     def _settings(self, seed: int) -> dict[str, Any]:
         return {
@@ -94,26 +86,19 @@ class BoostedTrees:
         }
 
 
-def _feature_types(encoder: Encoder) -> list[str]:
-    """XGBoost's type of each column of the matrix: `c` where it holds a category's number."""
-    indices = {column.name for column in encoder.categorical if column.kind == "index"}
-    return ["c" if name in indices else "float" for name in encoder.output_names]
+def import_xgboost() -> Any:
+    """XGBoost, whose idle threads sleep instead of spinning: on a busy machine that makes a fit four times faster."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import xgboost
 
-
-def _gains(booster: Any, encoder: Encoder) -> dict[str, float]:
-    """Share of the total gain by input, greatest first."""
-    totals = dict.fromkeys(encoder.input_names, 0.0)
-    for feature, gain in booster.get_score(importance_type="total_gain").items():
-        totals[encoder.sources[int(feature.removeprefix("f"))]] += float(gain)
-    whole = sum(totals.values()) or 1.0
-    return {name: gain / whole for name, gain in sorted(totals.items(), key=lambda item: -item[1])}
+    return xgboost
 
 
 def _progress_callback(progress: FitProgress, total: int) -> Any:
     """XGBoost's callback for a progress bar."""
-    import xgboost
+    xgboost = import_xgboost()
 
-    class Tell(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    class Tell(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
             loss = evals_log["validation"]["logloss"][-1]
             progress(epoch + 1, total, f"validation log loss {loss:.4f}")

@@ -1,7 +1,7 @@
 """What every model offers to training."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -55,8 +55,6 @@ class Fitted:
         Writes the weights into a folder.
     parameters
         Its settings, for the record.
-    gains
-        Share of the total gain by input, where the model has one; sums to 1.
     """
 
     encoder: Encoder
@@ -64,7 +62,6 @@ class Fitted:
     runtime: Runtime
     write: Callable[[Path], None]
     parameters: Parameters
-    gains: Mapping[str, float] = field(default_factory=dict)
 
     def predict(self, columns: Columns) -> Probabilities:
         """Probabilities `(n_rows,) float64`, in the order of the rows."""

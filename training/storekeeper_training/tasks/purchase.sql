@@ -2,15 +2,7 @@
 --
 -- A row is drawn by what was known at its cut-off alone. A purchase counts as known once it has happened and been
 -- reported: it is seen at a cut-off if and only if event_time < cut-off and known_time <= cut-off.
-WITH bounds AS (
-  SELECT
-    -- The first Monday by which a whole look-back is on record.
-    coalesce($first_cutoff, date_trunc('week', min(event_time) + $lookback + INTERVAL 7 DAY)) AS first_cutoff,
-    max(event_time) AS observed_until
-  FROM events
-),
-
-purchases AS (
+WITH purchases AS (
   SELECT
     customer_id,
     category,
@@ -20,6 +12,14 @@ purchases AS (
     quantity
   FROM events
   WHERE event_type = 'purchase' AND customer_id IS NOT NULL AND category IS NOT NULL
+),
+
+bounds AS (
+  SELECT
+    -- The first Monday by which a whole look-back is on record.
+    coalesce($first_cutoff, date_trunc('week', min(event_time) + $lookback + INTERVAL 7 DAY)) AS first_cutoff,
+    max(event_time) AS observed_until
+  FROM purchases
 ),
 
 pairs AS (

@@ -1,0 +1,227 @@
+"""Train: a dataset in, evaluated and checked artefacts and a report out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from storekeeper.artefact import (
+    FORMAT_VERSION,
+    Artefact,
+    Columns,
+    Manifest,
+    list_artefacts,
+    load_predictor,
+    read_manifest,
+    write_artefact,
+)
+from storekeeper.clock import Clock
+from storekeeper.errors import CheckFailedError, DataError, NotFoundError
+from storekeeper_training.cost import Cost, measure
+from storekeeper_training.dataset import Dataset, read_dataset
+from storekeeper_training.evaluate import Evaluation, best_threshold, evaluate
+from storekeeper_training.fingerprint import training_hash
+from storekeeper_training.models import MODEL_NAMES, Fitted, Model, Sample, find_models, package_versions
+from storekeeper_training.progress import StageProgress, silent
+from storekeeper_training.report import write_report
+from storekeeper_training.result import ModelResult, TrainResult
+from storekeeper_training.split import Split, split_by_fractions
+from storekeeper_training.tasks import Task
+
+# How far a reloaded model may be from the trained one.
+TOLERANCE = 1e-5
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What all models of a run share."""
+
+    dataset: Dataset
+    split: Split
+    samples: dict[str, Sample]
+    code_hash: str
+    models_dir: Path
+    seed: int
+    clock: Clock
+
+
+def train(
+    task: Task,
+    dataset_folder: Path,
+    models_dir: Path,
+    reports_dir: Path,
+    models: Sequence[str] = MODEL_NAMES,
+    *,
+    seed: int = 0,
+    reuse: bool = True,
+    progress: StageProgress = silent,
+    clock: Clock | None = None,
+) -> TrainResult:
+    """Split a dataset by time, fit, evaluate and save the models, and write the report.
+
+    Parameters
+    ----------
+    task
+        What is predicted.
+    dataset_folder
+        `data.parquet` and `manifest.json` of the built dataset.
+    models_dir, reports_dir
+        Where artefacts and the report go.
+    models
+        Names of models; all four by default.
+    seed
+        The seed of every random choice: the same dataset and seed give the same figures.
+    reuse
+        Keep a model that was trained by the same code on the same data, instead of training it again.
+    progress
+        Told of each stage.
+    clock
+        What time it is, for the record; wall time by default.
+
+    Raises
+    ------
+    NotFoundError
+        If a model's name is unknown or the dataset is missing.
+    UsageError
+        If a package is missing (the message names the extra) or the dataset is too short to be split.
+    DataError
+        If the dataset is damaged, or a period lacks a class.
+    CheckFailedError
+        If a saved model, read back, predicts otherwise than the trained one; nothing is then kept of it.
+    """
+    chosen = find_models(task, models)
+    dataset = read_dataset(task, dataset_folder)
+    split = split_by_fractions(dataset.timestamps, task.horizon)
+    labels = dataset.labels
+    samples = {name: Sample(dataset.columns(rows), labels[rows]) for name, rows in split.parts.items()}
+    _check_classes(samples)
+    run = _Run(dataset, split, samples, training_hash(task), models_dir, seed, clock or Clock())
+    results = [_result(run, model, reuse, progress) for model in chosen]
+    results.sort(key=lambda result: (-result.manifest.selection_value(), result.name))
+    report = reports_dir / f"{task.name}-{_run_hash(results)}.html"
+    result = TrainResult(dataset, split, tuple(results), report)
+    if not (report.is_file() and all(model.reused for model in results)):
+        progress("report", 0, 1, "drawing")
+        write_report(result, samples["test"], seed=seed)
+        progress("report", 1, 1, str(report))
+    return result
+
+
+def _result(run: _Run, model: Model, reuse: bool, progress: StageProgress) -> ModelResult:
+    """One model's result, trained or kept."""
+    if reuse and (kept := _find_same(run, model)) is not None:
+        progress(model.name, 1, 1, f"kept version {kept.version}: same data, same code")
+        return _reload(run, kept)
+    progress(model.name, 0, 1, "encoding")
+    fitted, cost = measure(lambda: _fit(run, model, progress))
+    progress(model.name, 1, 1, "evaluating")
+    result = _save(run, model, fitted, cost)
+    figures = f"AUC {result.validation.auc:.4f}, AP {result.validation.average_precision:.4f} on validation"
+    progress(model.name, 1, 1, figures)
+    return result
+
+
+def _fit(run: _Run, model: Model, progress: StageProgress) -> Fitted:
+    names = [column.name for column in run.dataset.inputs]
+    train, validation = run.samples["train"], run.samples["validation"]
+    return model.fit(train, validation, names, run.seed, partial(progress, model.name))
+
+
+def _save(run: _Run, model: Model, fitted: Fitted, cost: Cost) -> ModelResult:
+    """Evaluate a fitted model and write its artefact, checked before it gets its name."""
+    predicted = {name: fitted.predict(run.samples[name].columns) for name in ("validation", "test")}
+    threshold = best_threshold(run.samples["validation"].labels, predicted["validation"])
+    validation, test = (evaluate(run.samples[name].labels, p, threshold) for name, p in predicted.items())
+    manifest = _manifest(run, model, fitted, cost, validation, test)
+    check = partial(_check_parity, columns=run.samples["validation"].columns, expected=predicted["validation"])
+    artefact = write_artefact(run.models_dir, manifest, fitted.save, check)
+    return ModelResult(artefact, read_manifest(artefact.path), validation, test, predicted["test"], reused=False)
+
+
+def _manifest(
+    run: _Run, model: Model, fitted: Fitted, cost: Cost, validation: Evaluation, test: Evaluation
+) -> Manifest:
+    task, record = run.dataset.task, run.dataset.manifest
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        task=task.name,
+        model=model.name,
+        version=1,
+        runtime=fitted.runtime,
+        feature_service=record["feature_service"],
+        definition_hash=record["definition_hash"],
+        dataset_hash=record["dataset_hash"],
+        code_hash=run.code_hash,
+        inputs=tuple(column for column in run.dataset.inputs if column.name in fitted.encoder.input_names),
+        entity_keys=task.entity_keys,
+        request_columns=task.request_columns,
+        threshold=validation.threshold,
+        selection_metric=task.selection_metric,
+        metrics={"validation": validation.as_dict(), "test": test.as_dict()},
+        created_at=run.clock.now(),
+        seed=run.seed,
+        fit_seconds=round(cost.seconds, 3),
+        peak_memory_mb=round(cost.peak_memory_mb, 1),
+        parameters=fitted.parameters,
+        packages=_packages(model),
+    )
+
+
+def _check_parity(folder: Path, columns: Columns, expected: Probabilities) -> None:
+    """Read the model back as serving will and compare."""
+    furthest = float(np.abs(load_predictor(folder).predict(columns) - expected).max())
+    if not furthest <= TOLERANCE:
+        raise CheckFailedError(
+            f"The saved model, read back, differs from the trained one by {furthest:.3g}; allowed is {TOLERANCE:g}. "
+            f"It was not kept. Report the versions of the packages: its format doesn't carry the model."
+        )
+
+
+def _find_same(run: _Run, model: Model) -> Artefact | None:
+    """The latest version that the same code made of the same data, with the same seed and packages."""
+    record = run.dataset.manifest
+    wanted = (record["dataset_hash"], record["definition_hash"], run.code_hash, run.seed, _packages(model))
+    for artefact in reversed(list_artefacts(run.models_dir, run.dataset.task.name, model.name)):
+        try:
+            m = read_manifest(artefact.path)
+        except (DataError, NotFoundError):
+            continue
+        if (m.dataset_hash, m.definition_hash, m.code_hash, m.seed, dict(m.packages)) == wanted:
+            return artefact
+    return None
+
+
+def _reload(run: _Run, artefact: Artefact) -> ModelResult:
+    """The result of a kept model: it predicts again, so that the report shows this very artefact."""
+    predictor = load_predictor(artefact.path)
+    threshold = predictor.manifest.threshold
+    predicted = {name: predictor.predict(run.samples[name].columns) for name in ("validation", "test")}
+    validation, test = (evaluate(run.samples[name].labels, p, threshold) for name, p in predicted.items())
+    return ModelResult(artefact, predictor.manifest, validation, test, predicted["test"], reused=True)
+
+
+def _packages(model: Model) -> dict[str, str]:
+    return {"numpy": version("numpy"), **package_versions(model)}
+
+
+def _check_classes(samples: dict[str, Sample]) -> None:
+    """Refuse a period that nothing can be learnt from or measured on, before any model is fitted."""
+    for name, sample in samples.items():
+        if sample.labels.min() == sample.labels.max():
+            raise DataError(
+                f"The {name} period has {len(sample.labels)} rows, all with label {sample.labels[0]}. "
+                f"Both classes are needed: build a larger or longer dataset."
+            )
+
+
+def _run_hash(results: Sequence[ModelResult]) -> str:
+    """Names the report by the artefacts that it shows."""
+    shown = sorted((r.name, r.artefact.version, r.manifest.dataset_hash, r.manifest.code_hash) for r in results)
+    return sha256(repr(shown).encode()).hexdigest()[:12]
