@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from storekeeper.errors import DefinitionError, listing
-from storekeeper.history.columns import times_us
+from storekeeper.history.columns import require_columns, times_us
 from storekeeper.history.keys import encode_keys
 from storekeeper.history.timeline import Timeline, sort_history
 
@@ -49,9 +48,7 @@ def as_of(
     DefinitionError
         An unknown column.
     """
-    for column in columns:
-        if column not in events.column_names:
-            raise DefinitionError(f"The source has no column '{column}'. It has: {listing(events.column_names)}.")
+    require_columns(events, columns, "source")
     rows = latest_rows(
         events, spine, keys=keys, event_time=event_time, spine_time=spine_time,
         known_time=known_time, ttl_us=ttl_us, cutoff=cutoff,
@@ -72,6 +69,8 @@ def latest_rows(
     cutoff: bool = False,
 ) -> np.ndarray:
     """Positions in `events` of the rows that `as_of` takes, (n_rows,) int64; -1 where there is none."""
+    require_columns(events, [*keys, event_time, known_time], "source")
+    require_columns(spine, [*keys, spine_time], "spine")
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
     codes = encode_keys(spine, events, keys)

@@ -1,13 +1,13 @@
 """Arrow columns as NumPy arrays that compare and add, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storekeeper.errors import DataError
+from storekeeper.errors import DataError, DefinitionError, listing
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -173,3 +173,16 @@ def times_us(name: str, source: pa.ChunkedArray, fallback: np.ndarray | None = N
     if fallback is None:
         raise DataError(f"Column '{name}' has no timestamp at row {int(np.argmax(null))}; every row needs one.")
     return np.where(null, fallback, numbers)
+
+
+def require_columns(table: pa.Table, names: Iterable[str | None], where: str) -> None:
+    """Refuse names that a table doesn't have.
+
+    Raises
+    ------
+    DefinitionError
+        Naming them, and the columns that exist.
+    """
+    missing = [name for name in names if name and name not in table.column_names]
+    if missing:
+        raise DefinitionError(f"The {where} has no column {listing(missing)}. It has: {listing(table.column_names)}.")

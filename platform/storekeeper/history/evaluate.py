@@ -8,13 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from storekeeper.errors import DataError
+from storekeeper.history.blocks import range_spread, range_sum
 from storekeeper.history.columns import Column
-from storekeeper.history.compensated import Prefix, prefix, two_product, two_sum
+from storekeeper.history.compensated import Prefix, prefix
 from storekeeper.history.features import WindowFeature
 from storekeeper.history.ranges import previous_equal, range_distinct, range_extreme, range_slices
 
-_INT64_LIMIT = 2.0**63
 _SAFE_SUM = 2.0**62
+# A prefix in doubled precision is off by about n * 2^-106 * sum|x|; rule 10 allows 1e-9.
+_PREFIX_ROUNDING = 2.0**-106
+_PREFIX_BOUND = 1e-12
 
 
 @dataclass(frozen=True)
@@ -95,24 +98,6 @@ class Series:
         return prefix(self.values.astype(np.float64))
 
     @cached_property
-    def centre(self) -> float:
-        """A constant near the values; squares are taken about it."""
-        return float(np.float64(np.median(self.values))) if len(self.values) else 0.0
-
-    @cached_property
-    def centred_prefixes(self) -> tuple[Prefix, Prefix]:
-        """Prefix sums of the centred values and of their squares."""
-        if self.checked.is_float:
-            deviation, lost = two_sum(self.values, np.full(len(self.values), -self.centre))
-        else:
-            deviation = (self.values - np.int64(round(self.centre))).astype(np.float64)
-            lost = np.zeros(len(deviation))
-        square, rest = two_product(deviation, deviation)
-        if not np.isfinite(square).all():
-            raise DataError(f"Column '{self.name}' holds values too large to square (beyond 1e150).")
-        return prefix(deviation, lost), prefix(square, rest + 2 * deviation * lost)
-
-    @cached_property
     def previous(self) -> np.ndarray:
         """Where each value last occurred before, (n,) int64."""
         return previous_equal(self.values)
@@ -142,18 +127,22 @@ def _count(_: WindowFeature, __: Series, seen: Intervals) -> pa.Array:
 
 def _sum(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
     if series.checked.is_float:
-        return pa.array(_float_sum(series, seen))
+        return pa.array(float_sum(series, seen))
     return pa.array(_int_sum(series, seen), pa.int64())
 
 
-def _float_sum(series: Series, seen: Intervals) -> np.ndarray:
-    total, correction = series.float_prefix.between(seen.lo, np.maximum(seen.lo, seen.hi))
+def float_sum(series: Series, seen: Intervals) -> np.ndarray:
+    """Sums as floats, (n_rows,): by prefixes where their rounding is far below rule 10's bound, else by blocks."""
+    hi = np.maximum(seen.lo, seen.hi)
+    if len(series.values) * series.magnitude * _PREFIX_ROUNDING > _PREFIX_BOUND:
+        return range_sum(series.values.astype(np.float64), seen.lo, hi)
+    total, correction = series.float_prefix.between(seen.lo, hi)
     return np.asarray(total + correction)
 
 
 def _int_sum(series: Series, seen: Intervals) -> np.ndarray:
     if series.magnitude >= _SAFE_SUM:
-        estimate = _float_sum(series, seen)
+        estimate = float_sum(series, seen)
         exact = series.int_prefix[np.maximum(seen.lo, seen.hi)] - series.int_prefix[seen.lo]
         if np.any(np.abs(exact.astype(np.float64) - estimate) > _SAFE_SUM):
             raise DataError(
@@ -165,25 +154,14 @@ def _int_sum(series: Series, seen: Intervals) -> np.ndarray:
 
 
 def _mean(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
-    total = _float_sum(series, seen)
+    total = float_sum(series, seen)
     return pa.array(total / np.maximum(seen.length, 1), mask=seen.empty)
 
 
 def _variance(series: Series, seen: Intervals) -> np.ndarray:
-    """Population variance: (sum of squares - square of the sum / n) / n, in doubled precision, floored at 0."""
-    values, squares = series.centred_prefixes
-    hi = np.maximum(seen.lo, seen.hi)
-    total, total_low = values.between(seen.lo, hi)
-    square, square_low = squares.between(seen.lo, hi)
-    n = np.maximum(seen.length, 1).astype(np.float64)
-    total, total_low = two_sum(total, total_low)
-    product, product_low = two_product(total, total)
-    product_low = product_low + 2 * total * total_low
-    quotient = product / n
-    back, back_low = two_product(quotient, n)
-    quotient_low = (((product - back) - back_low) + product_low) / n
-    difference, rest = two_sum(square, -quotient)
-    return np.asarray(np.maximum(difference + (rest + (square_low - quotient_low)), 0.0) / n)
+    """Population variance: the sum of squares about the window's own mean, divided by the count."""
+    spread = range_spread(series.values, seen.lo, np.maximum(seen.lo, seen.hi))
+    return np.asarray(spread.squares / np.maximum(spread.count, 1))
 
 
 def _var(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from storekeeper.errors import DataError, DefinitionError, listing
-from storekeeper.history.columns import Column, times_us, to_column
+from storekeeper.errors import DataError
+from storekeeper.history.columns import Column, require_columns, times_us, to_column
 from storekeeper.history.evaluate import Intervals, Series, evaluate
 from storekeeper.history.features import WindowFeature
 from storekeeper.history.keys import encode_keys
@@ -52,7 +52,8 @@ def windowed(
     DefinitionError
         An unknown column, or one of a kind that its function can't take.
     """
-    _check_columns(events, features)
+    require_columns(events, [*keys, event_time, known_time, *(feature.column for feature in features)], "source")
+    require_columns(spine, [*keys, spine_time], "spine")
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
     codes = encode_keys(spine, events, keys)
@@ -62,15 +63,6 @@ def windowed(
     searched = _search(timeline, codes.spine, at, features)
     arrays = [history.answer(feature, searched[feature.window_us, feature.hop]) for feature in features]
     return pa.table(arrays, names=[feature.name for feature in features])
-
-
-def _check_columns(events: pa.Table, features: Sequence[WindowFeature]) -> None:
-    for feature in features:
-        if feature.column and feature.column not in events.column_names:
-            raise DefinitionError(
-                f"Feature '{feature.name}' aggregates column '{feature.column}', which the source doesn't have. "
-                f"It has: {listing(events.column_names)}."
-            )
 
 
 def _search(

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from storekeeper.errors import DataError
+from storekeeper.history.blocks import split_values
 from storekeeper.history.columns import Column, times_us, to_column
+from storekeeper.history.compensated import two_sum
 from storekeeper.history.keys import encode_keys
 from storekeeper.history.state.layout import DistinctList, StateLayout, Tail, TileSeries
 from storekeeper.history.state.words import Section, pack, section
 from storekeeper.history.timeline import Timeline, sort_history
 
 ALL_HISTORY = -(2**62)
+_SAFE_SUM = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -197,14 +201,41 @@ def _partial(partial: str, column: Column | None, time: np.ndarray, begin: np.nd
     if partial in {"min", "max"}:
         found = _tile_extreme(values, valid, begin, largest=partial == "max")
         return np.where(n > 0, found, found.dtype.type(0))
+    known = np.where(valid, values, values.dtype.type(0))
     if partial == "sum":
-        return np.add.reduceat(np.where(valid, values, values.dtype.type(0)), begin)
-    numbers = np.where(valid, values.astype(np.float64), 0.0)
-    mean = np.add.reduceat(numbers, begin) / np.maximum(n, 1)
-    mean += np.add.reduceat(np.where(valid, numbers - mean[tile], 0.0), begin) / np.maximum(n, 1)
+        return _tile_sum(known, begin)
+    if partial == "float_sum":
+        return np.asarray(np.add.reduceat(known.astype(np.float64), begin))
+    return _tile_moment(partial, known, valid, n, begin, tile)
+
+
+def _tile_sum(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Sums of tiles in the values' own dtype; one of integers that leaves int64 is refused."""
+    total = np.asarray(np.add.reduceat(values, begin))
+    if values.dtype == np.int64:
+        estimate = np.add.reduceat(values.astype(np.float64), begin)
+        if np.any(np.abs(total.astype(np.float64) - estimate) > _SAFE_SUM):
+            raise DataError(
+                "The sum of an integer column overflows 64-bit integers within one hop of a window. Use a float "
+                "column or a smaller unit."
+            )
+    return total
+
+
+def _tile_moment(
+    partial: str, values: np.ndarray, valid: np.ndarray, n: np.ndarray, begin: np.ndarray, tile: np.ndarray
+) -> np.ndarray:
+    """Mean as a pair (`mean`, `mean_low`) of doubled precision, and the sum of squares about it (`m2`)."""
+    high, low = split_values(values)
+    size = np.maximum(n, 1)
+    guess = np.add.reduceat(high, begin) / size
+    rest = np.add.reduceat(np.where(valid, (high - guess[tile]) + low, 0.0), begin) / size
+    mean, mean_low = two_sum(guess, rest)
     if partial == "mean":
-        return np.asarray(mean)
-    return np.add.reduceat(np.where(valid, (numbers - mean[tile]) ** 2, 0.0), begin)
+        return mean
+    if partial == "mean_low":
+        return mean_low
+    return np.asarray(np.add.reduceat(np.where(valid, (((high - mean[tile]) + low) - mean_low[tile]) ** 2, 0.0), begin))
 
 
 def _tile_extreme(values: np.ndarray, valid: np.ndarray, begin: np.ndarray, *, largest: bool) -> np.ndarray:

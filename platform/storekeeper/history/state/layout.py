@@ -19,8 +19,8 @@ TILE_PARTIALS: dict[str, tuple[str, ...]] = {
     "count": ("n",),
     "sum": ("sum",),
     "mean": ("n", "sum"),
-    "var": ("n", "mean", "m2"),
-    "std": ("n", "mean", "m2"),
+    "var": ("n", "mean", "mean_low", "m2"),
+    "std": ("n", "mean", "mean_low", "m2"),
     "min": ("n", "min"),
     "max": ("n", "max"),
     "first": ("n", "first", "first_time"),
@@ -124,21 +124,32 @@ class StateLayout:
 def plan_state(features: Sequence[WindowFeature], types: Mapping[str, pa.DataType]) -> StateLayout:
     """The layout for a view's features; `types` gives the Arrow type of each aggregated column."""
     columns = sorted({feature.column for feature in features if feature.column})
+    kinds = {column: column_kind(types[column]) for column in columns}
     return StateLayout(
-        kinds={column: column_kind(types[column]) for column in columns},
+        kinds=kinds,
         types={column: types[column] for column in columns},
-        series=_series(features),
+        series=_series(features, kinds),
         distincts=_distincts(features),
         tails=_tails(features),
     )
 
 
-def _series(features: Sequence[WindowFeature]) -> tuple[TileSeries, ...]:
+def tile_partials(feature: WindowFeature, kind: str | None) -> tuple[str, ...]:
+    """Partials that a feature needs of a column of some kind.
+
+    The mean of integers takes their sum as a float (`float_sum`): it has no bound, where an integer sum has one.
+    """
+    if feature.base_function == "mean" and kind == "int":
+        return ("n", "float_sum")
+    return TILE_PARTIALS[feature.base_function]
+
+
+def _series(features: Sequence[WindowFeature], kinds: Mapping[str, str]) -> tuple[TileSeries, ...]:
     tiled = [feature for feature in features if feature.base_function in TILE_PARTIALS]
     found = []
     for hop in _hops(tiled):
         members = [feature for feature in tiled if feature.hop == hop]
-        pairs = {(m.column, partial) for m in members for partial in TILE_PARTIALS[m.base_function]}
+        pairs = {(m.column, partial) for m in members for partial in tile_partials(m, kinds.get(m.column))}
         found.append(TileSeries(hop, _reach(members), tuple(sorted(pairs))))
     return tuple(found)
 

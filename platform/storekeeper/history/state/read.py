@@ -6,11 +6,12 @@ import numpy as np
 import pyarrow as pa
 
 from storekeeper.errors import DataError
+from storekeeper.history.blocks import Spread
 from storekeeper.history.columns import Column, to_column
-from storekeeper.history.evaluate import Intervals, Series, evaluate
+from storekeeper.history.evaluate import Intervals, Series, evaluate, float_sum
 from storekeeper.history.features import WindowFeature
 from storekeeper.history.state.build import ALL_HISTORY
-from storekeeper.history.state.layout import StateLayout
+from storekeeper.history.state.layout import StateLayout, TileSeries
 from storekeeper.history.state.words import Section, Unpacked, unpack
 
 
@@ -128,17 +129,24 @@ class _State:
         if function == "count":
             return pa.array(_total(n, intervals), pa.int64())
         if function == "mean":
-            total = self._series(name, part, place("sum"), None).float_prefix.between(intervals.lo, intervals.hi)
-            size = _total(n, intervals)
-            return pa.array((total[0] + total[1]) / np.maximum(size, 1), mask=size == 0)
+            total, size = float_sum(self._sums(name, part, series), intervals), _total(n, intervals)
+            return pa.array(total / np.maximum(size, 1), mask=size == 0)
         if function in {"var", "std"}:
-            variance, size = _merge_variance(n, part.floats(place("mean")), part.floats(place("m2")), intervals)
+            partials = [part.floats(place(partial)) for partial in ("mean", "mean_low", "m2")]
+            variance, size = _merge_variance(Spread(n.astype(np.float64), *partials), intervals)
             return pa.array(np.sqrt(variance) if function == "std" else variance, mask=size == 0)
         if function == "seconds_since_first":
             valid = n > 0
             column = Column("int", pa.int64(), n, None if valid.all() else valid, lambda v, _: pa.array(v))
             return evaluate(feature, Series(name, part.column(place("first_time")), column), intervals)
         return evaluate(feature, self._series(name, part, place(function), n > 0), intervals)
+
+    def _sums(self, name: str, part: Section, series: TileSeries) -> Series:
+        """Sums of tiles as the mean takes them: of integers as floats, which have no bound."""
+        if self.layout.kinds[name] != "int":
+            return self._series(name, part, series.position(name, "sum"), None)
+        sums = part.floats(series.position(name, "float_sum"))
+        return Series(name, part.column(0), Column("float", pa.float64(), sums, None, lambda v, _: pa.array(v)))
 
     def _series(self, name: str, part: Section, position: int, valid: np.ndarray | None) -> Series:
         return Series(name, part.column(0), self._values(name, part, position, valid))
@@ -176,16 +184,20 @@ def _total(n: np.ndarray, intervals: Intervals) -> np.ndarray:
     return np.asarray(prefix[intervals.hi] - prefix[intervals.lo])
 
 
-def _merge_variance(
-    n: np.ndarray, mean: np.ndarray, m2: np.ndarray, intervals: Intervals
-) -> tuple[np.ndarray, np.ndarray]:
+def _merge_variance(tiles: Spread, intervals: Intervals) -> tuple[np.ndarray, np.ndarray]:
     """Population variance of merged tiles (Chan, Golub and LeVeque, 1979), and how many values each window has."""
     count = len(intervals.lo)
     row = np.repeat(np.arange(count), intervals.length)
     offsets = np.concatenate([[0], np.cumsum(intervals.length)])[:-1]
-    tile = np.arange(len(row)) + np.repeat(intervals.lo - offsets, intervals.length)
-    weight = n[tile].astype(np.float64)
-    size = np.bincount(row, weights=weight, minlength=count)
-    centre = np.bincount(row, weights=weight * mean[tile], minlength=count) / np.maximum(size, 1)
-    spread = m2[tile] + weight * (mean[tile] - centre[row]) ** 2
-    return np.bincount(row, weights=spread, minlength=count) / np.maximum(size, 1), size
+    seen = tiles.take(np.arange(len(row)) + np.repeat(intervals.lo - offsets, intervals.length))
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(row, weights=values, minlength=count)
+
+    size = total(seen.count)
+    # About a centre near the means, which may be large, so that their low parts count.
+    centre = total(seen.count * seen.mean) / np.maximum(size, 1)
+    distance = (seen.mean - centre[row]) + seen.mean_low
+    middle = total(seen.count * distance) / np.maximum(size, 1)
+    spread = seen.squares + seen.count * (distance - middle[row]) ** 2
+    return total(spread) / np.maximum(size, 1), size
