@@ -4,7 +4,6 @@ from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
 
 from storekeeper.errors import SourceError, StorekeeperError
 from storekeeper_serving.problems import Problem, RefusedError, RequestError
@@ -39,11 +38,10 @@ async def _known(_: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    paths = sorted({f"{method} {route.path}" for route in routes for method in (route.methods or set()) - {"HEAD"}})
+    paths = [f"{method.upper()} {path}" for path, item in request.app.openapi()["paths"].items() for method in item]
     summary = f"{request.method} {request.url.path[:100]}: {getattr(error, 'detail', error)}."
     code = {404: "unknown_path", 405: "wrong_method"}.get(status, "http_error")
-    return problem_response(Problem(status, code, summary, exists=paths, do="See /docs."))
+    return problem_response(Problem(status, code, summary, exists=[*paths, "GET /", "GET /docs"], do="See /docs."))
 
 
 async def _gone(_: Request, error: Exception) -> Response:

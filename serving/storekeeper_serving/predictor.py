@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from storekeeper.artefact import Artefact, CategoricalColumn, Manifest, Predictor, load_predictor
 from storekeeper.artefact import Column as DeclaredColumn
-from storekeeper.errors import DataError, listing
+from storekeeper.errors import DataError, SourceError, listing
 from storekeeper.online.reader import FeatureReader
 from storekeeper_serving.inputs import REQUEST_TIME, Column, json_type
 
@@ -84,20 +84,24 @@ class ServedModel:
         Raises
         ------
         SourceError
-            If the online store can't be read.
+            If the online store can't be read, or its state was made for other definitions or a later time.
         """
-        reader = self.reader
-        features = reader.read(
-            {name: entities[name] for name in reader.entity_types},
-            {name: context[name] for name in reader.request_types},
-            now,
-        )
+        features = self._read(entities, context, now)
         given = {**entities, **context}
         types = {**self.entity_types, **self.context_types}
         vectors = {name: pa.chunked_array([pa.array(given[name], type_)]) for name, type_ in types.items()}
         vectors |= dict(zip(features.column_names, features.columns, strict=True))
         probabilities = self.predictor.predict(vectors)
         return Prediction(features, probabilities, probabilities >= self.manifest.threshold), pa.table(vectors)
+
+    def _read(self, entities: Mapping[str, Column], context: Mapping[str, Column], now: datetime) -> pa.Table:
+        reader = self.reader
+        keys = {name: entities[name] for name in reader.entity_types}
+        try:
+            return reader.read(keys, {name: context[name] for name in reader.request_types}, now)
+        except DataError as error:
+            # Keys and context were checked before: what doesn't fit is the stored state.
+            raise SourceError(f"The online features of service '{reader.service}' can't be used: {error}") from error
 
     def example(self) -> dict[str, Any]:
         """A request that the model can answer, for documentation and warming up."""
