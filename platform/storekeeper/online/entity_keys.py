@@ -36,7 +36,10 @@ def _column_bytes(name: str, column: pa.ChunkedArray) -> list[bytes | None]:
         return [None if t is None else _TEXT + len(t).to_bytes(4, "big") + t for t in texts]
     if kind != "integer":
         raise DataError(f"Join key '{name}' is {column.type}: the online store takes integer and string keys.")
-    numbers = np.asarray(column.cast(pa.int64()).fill_null(0).to_numpy()).astype(np.int64)
+    try:
+        numbers = np.asarray(column.cast(pa.int64()).fill_null(0).to_numpy()).astype(np.int64)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"Join key '{name}' holds integers beyond the 64-bit signed range: {error}.") from error
     buffer = (numbers.view(np.uint64) ^ np.uint64(1 << 63)).astype(">u8").tobytes()
     keys: list[bytes | None] = [_INTEGER + buffer[i : i + 8] for i in range(0, len(buffer), 8)]
     if column.null_count:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from storekeeper.errors import DefinitionError
+from storekeeper.errors import DataError, DefinitionError
 from storekeeper.history.columns import column_kind, times_us, to_column
 from storekeeper.history.state.words import Section, pack, section, unpack
 
@@ -99,7 +99,14 @@ class LatestRows:
 def decode_latest(
     blobs: Sequence[bytes | None], layout: LatestLayout, *, ttl_us: int = 0, now_us: int | None = None
 ) -> LatestRows:
-    """Read rows back; one older than `ttl_us` at `now_us` counts as unseen (rule 5, enforced at read)."""
+    """Read rows back; one older than `ttl_us` at `now_us` counts as unseen (rule 5, enforced at read).
+
+    Raises
+    ------
+    DataError
+        If a row happened, or was known, later than `now_us`; or it was written by another release, or for another
+        definition.
+    """
     found = [blob for blob in blobs if blob is not None]
     unpacked = unpack(found, [layout.width], layout.fingerprint)
     rows = unpacked.sections[0]
@@ -107,6 +114,11 @@ def decode_latest(
     place[[i for i, blob in enumerate(blobs) if blob is not None]] = np.arange(len(found))
     seen = place >= 0
     time, known = rows.column(0), rows.column(1)
+    if now_us is not None and np.any(np.maximum(time, known) > now_us):
+        raise DataError(
+            "Online state holds rows of a later time than the clock shows now. Set the clock to the time of the "
+            "materialisation or later, or materialise again."
+        )
     if ttl_us > 0 and now_us is not None and len(found):
         seen &= np.where(seen, now_us - time[place] <= ttl_us, False)
     taken = pa.array(np.where(seen, place, 0), pa.int64(), mask=~seen)

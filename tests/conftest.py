@@ -1,0 +1,62 @@
+"""Fixtures that all tests share: small projects, and a synthetic shop over the project's own feature repo."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from projects import Project
+from synthetic_shop import fill_shop
+
+
+@event.listens_for(Engine, "connect")
+def _never_wait_for_the_disk(connection: Any, _: object) -> None:
+    """SQLite's waits for the disk, which no test is about, would be most of the tests' time."""
+    if type(connection).__module__ == "sqlite3":
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the caller's shell don't reach the tests."""
+    for name in [name for name in os.environ if name.startswith("STOREKEEPER_") and name != "STOREKEEPER_SHOPS"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """An empty project whose clock stands at `NOW`."""
+    made = Project(tmp_path)
+    made.configure()
+    return made
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[[str], Project]:
+    """Several projects, each in a folder of the given name."""
+
+    def make(name: str) -> Project:
+        made = Project(tmp_path / name)
+        made.configure()
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shop_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project's own feature repo over a small synthetic shop, applied. Shared: don't change it."""
+    made = Project(tmp_path_factory.mktemp("shop"))
+    fill_shop(made)
+    return made
+
+
+@pytest.fixture
+def own_shop_project(shop_project: Project, tmp_path: Path) -> Project:
+    """A copy of `shop_project` that a test may change."""
+    shutil.copytree(shop_project.root, tmp_path / "shop")
+    return Project(tmp_path / "shop")
