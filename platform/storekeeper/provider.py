@@ -14,10 +14,11 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import validate_views
+from storekeeper.definitions import validate_views, view_hash
 from storekeeper.errors import UsageError
 from storekeeper.online.store import StateOnlineStore, clock_of
 from storekeeper.online.view_state import to_us
+from storekeeper.sources import source_fingerprint
 
 
 class StorekeeperProvider(PassthroughProvider):
@@ -71,8 +72,23 @@ class StorekeeperProvider(PassthroughProvider):
             self.materialise(config, feature_view, end_date)
             bar.update(1)
 
-    def materialise(self, config: RepoConfig, view: FeatureView, end: datetime) -> int:
-        """As `materialize_single_feature_view`; returns how many entities have state."""
+    def materialise(
+        self, config: RepoConfig, view: FeatureView, end: datetime, *, unless_made_from: bool = False
+    ) -> tuple[int, bool]:
+        """As `materialize_single_feature_view`.
+
+        Parameters
+        ----------
+        unless_made_from
+            Do nothing where the state stands at the same instant and was made from the same definition and rows.
+
+        Returns
+        -------
+        entities : int
+            How many entities have state.
+        done : bool
+            Whether it was built now.
+        """
         store = self.online_store
         if not isinstance(store, StateOnlineStore):
             raise UsageError(
@@ -87,4 +103,7 @@ class StorekeeperProvider(PassthroughProvider):
             until = datetime.fromtimestamp(meta.until_us // 1_000_000, UTC).replace(
                 microsecond=meta.until_us % 1_000_000
             )
-        return state.materialise(config, until)
+        made_from = f"{view_hash(state.plan)}:{source_fingerprint(state.plan.source, config, until)}"
+        if unless_made_from and meta and (meta.until_us, meta.made_from) == (to_us(until), made_from):
+            return state.backend.count(state.name), False
+        return state.materialise(config, until, made_from), True

@@ -42,8 +42,23 @@ class FeatureStore(feast.FeatureStore):
         views = [*self.list_feature_views(), *self.list_stream_feature_views()]
         return sorted({view.name: view for view in views}.values(), key=lambda view: str(view.name))
 
-    def materialise_view(self, view: FeatureView, end: datetime | None = None) -> int:
-        """Build one view's state up to `end` (default: now). Returns how many entities have state."""
+    def materialise_view(
+        self, view: FeatureView, end: datetime | None = None, *, only_changed: bool = False
+    ) -> tuple[int, bool]:
+        """Build one view's state up to `end` (default: now).
+
+        Parameters
+        ----------
+        only_changed
+            Do nothing where neither the instant, the definition nor the source's rows have changed.
+
+        Returns
+        -------
+        entities : int
+            How many entities have state.
+        done : bool
+            Whether it was built now.
+        """
         until = end or self.clock.now()
         provider = self._get_provider()
         if not isinstance(provider, StorekeeperProvider):
@@ -51,9 +66,10 @@ class FeatureStore(feast.FeatureStore):
                 f"provider in {CONFIG_FILE} must be storekeeper.provider.StorekeeperProvider. "
                 f"Received: {type(provider).__name__}."
             )
-        count = provider.materialise(self.config, view, until)
-        self.registry.apply_materialization(view, self.project, datetime.fromtimestamp(0, until.tzinfo), until)
-        return count
+        count, done = provider.materialise(self.config, view, until, unless_made_from=only_changed)
+        if done:
+            self.registry.apply_materialization(view, self.project, datetime.fromtimestamp(0, until.tzinfo), until)
+        return count, done
 
     def apply_repo(self) -> str:
         """Register what the repo's files declare, if it all checks out; returns Feast's own report.
@@ -107,4 +123,3 @@ def load_config(repo_path: Path) -> RepoConfig:
         if path.startswith("sqlite:///"):
             Path(path.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     return config
-

@@ -1,8 +1,8 @@
 """What a feature repo declares, in the kernel's terms: plans of views, their validation, their fingerprint."""
 
-from storekeeper.definitions.fingerprint import definition_hash
+from storekeeper.definitions.fingerprint import definition_hash, view_hash
 from storekeeper.definitions.typed import as_declared
 from storekeeper.definitions.validate import validate_views
 from storekeeper.definitions.views import ViewPlan, plan_view
 
-__all__ = ["ViewPlan", "as_declared", "definition_hash", "plan_view", "validate_views"]
+__all__ = ["ViewPlan", "as_declared", "definition_hash", "plan_view", "validate_views", "view_hash"]

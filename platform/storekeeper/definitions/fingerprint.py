@@ -8,7 +8,7 @@ from typing import Any
 from feast import FeatureStore
 from feast.on_demand_feature_view import OnDemandFeatureView
 
-from storekeeper.definitions.views import plan_view
+from storekeeper.definitions.views import ViewPlan, plan_view
 
 
 def definition_hash(store: FeatureStore, service: str) -> str:
@@ -28,8 +28,17 @@ def _describe(store: FeatureStore, projection: Any) -> dict[str, Any]:
     }
     if isinstance(view, OnDemandFeatureView):
         return common | _describe_on_demand(store, view)
-    plan = plan_view(view)
-    return common | {
+    return common | _describe_plan(plan_view(view))
+
+
+def view_hash(plan: ViewPlan) -> str:
+    """SHA-256 (hex) of all that a feature view's values depend on, apart from its source's rows."""
+    described = _describe_plan(plan) | {"types": [[name, str(type_)] for name, type_ in plan.types.items()]}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _describe_plan(plan: ViewPlan) -> dict[str, Any]:
+    return {
         "keys": [[key, str(type_)] for key, type_ in plan.key_types.items()],
         "ttl_us": plan.ttl_us,
         "source": _describe_source(plan.source),

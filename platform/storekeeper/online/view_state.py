@@ -59,10 +59,15 @@ class ViewState:
     name: str
     backend: Backend
 
-    def materialise(self, config: RepoConfig, until: datetime) -> int:
+    def materialise(self, config: RepoConfig, until: datetime, made_from: str = "") -> int:
         """Build the view's state as it stands at `until` and put it in place of the old, at once.
 
         Everything is read again, so late rows and corrections are in; an interrupted run leaves the old state.
+
+        Parameters
+        ----------
+        made_from
+            Kept in the view's meta, to tell later whether anything has changed.
 
         Returns
         -------
@@ -72,10 +77,10 @@ class ViewState:
         events = self._read(config, until)
         if self.plan.is_windowed:
             kinds = {w.column: column_kind(events.schema.field(w.column).type) for w in self.plan.windows if w.column}
-            rows, meta = self._windowed_rows(events, kinds, to_us(until)), ViewMeta(to_us(until), kinds)
+            rows = self._windowed_rows(events, kinds, to_us(until))
         else:
-            rows, meta = self._latest_rows(events, to_us(until)), ViewMeta(to_us(until), {})
-        return self.backend.replace(self.name, rows, meta)
+            kinds, rows = {}, self._latest_rows(events, to_us(until))
+        return self.backend.replace(self.name, rows, ViewMeta(to_us(until), kinds, made_from))
 
     def read(self, keys: pa.Table, features: Sequence[str], now: datetime) -> pa.Table:
         """Features of entities at `now`, in the declared types, one row a row of `keys`."""

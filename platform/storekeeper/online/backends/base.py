@@ -35,10 +35,13 @@ class ViewMeta:
         The instant up to which it was materialised; None before the first time.
     kinds
         Kind of each aggregated column (`int`, `float`, ...); empty for latest-value views.
+    made_from
+        What the state was made from: a hash of the view's definition and of its source's rows; empty if unknown.
     """
 
     until_us: int | None
     kinds: dict[str, str]
+    made_from: str = ""
 
 
 class Backend(Protocol):
@@ -61,6 +64,9 @@ class Backend(Protocol):
 
     def meta(self, view: str) -> ViewMeta | None:
         """What is known of the view; None where there is no room for it."""
+
+    def count(self, view: str) -> int:
+        """How many entities of a view have state."""
 
     def keys(self, view: str) -> list[bytes]:
         """All entity keys of a view, ascending."""

@@ -66,7 +66,8 @@ class SQLiteBackend:
             sql = f"INSERT INTO {_table(view)} VALUES (?, ?, ?, ?)"  # noqa: S608 (quoted)
             cursor = connection.executemany(sql, ((r.key, r.event_us, r.known_us, r.value) for r in rows))
             connection.execute(
-                "INSERT OR REPLACE INTO view_meta VALUES (?, ?, ?)", (view, meta.until_us, json.dumps(meta.kinds))
+                "INSERT OR REPLACE INTO view_meta VALUES (?, ?, ?, ?)",
+                (view, meta.until_us, json.dumps(meta.kinds), meta.made_from),
             )
             return max(cursor.rowcount, 0)
 
@@ -92,10 +93,19 @@ class SQLiteBackend:
         if connection is None:
             return None
         try:
-            row = connection.execute("SELECT until_us, kinds FROM view_meta WHERE view = ?", (view,)).fetchone()
+            row = connection.execute(
+                "SELECT until_us, kinds, made_from FROM view_meta WHERE view = ?", (view,)
+            ).fetchone()
         except sqlite3.DatabaseError as error:
             raise self._broken(error) from error
-        return None if row is None else ViewMeta(row[0], json.loads(row[1]))
+        return None if row is None else ViewMeta(row[0], json.loads(row[1]), row[2])
+
+    def count(self, view: str) -> int:
+        """How many entities of a view have state."""
+        connection = self._reader()
+        if connection is None or self.meta(view) is None:
+            return 0
+        return int(connection.execute(f"SELECT count(*) FROM {_table(view)}").fetchone()[0])  # noqa: S608 (quoted)
 
     def keys(self, view: str) -> list[bytes]:
         """All entity keys of a view, ascending."""
@@ -121,7 +131,8 @@ class SQLiteBackend:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(
-                "CREATE TABLE IF NOT EXISTS view_meta (view TEXT PRIMARY KEY, until_us INTEGER, kinds TEXT NOT NULL)"
+                "CREATE TABLE IF NOT EXISTS view_meta (view TEXT PRIMARY KEY, until_us INTEGER, kinds TEXT NOT NULL, "
+                "made_from TEXT NOT NULL)"
             )
         except sqlite3.Error as error:
             raise self._broken(error) from error
@@ -156,7 +167,7 @@ def _create(connection: sqlite3.Connection, view: str) -> None:
         f"CREATE TABLE IF NOT EXISTS {_table(view)} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, "
         f"known_us INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
     )
-    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}')", (view,))
+    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}', '')", (view,))
 
 
 def _table(view: str) -> str:

@@ -1,0 +1,167 @@
+"""`storekeeper apply`, `materialize` and `audit`: features declared, made live, and proven."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from storekeeper.cli.output import Json, console, print_json, print_table, progress_console
+from storekeeper.errors import CheckFailedError, NotFoundError, UsageError, listing
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command()(apply)
+    app.command()(materialize)
+    app.command()(audit)
+
+
+def apply(json: Json = False) -> None:
+    """Check the feature repo against its sources and register what it declares; nothing is written if it fails."""
+    store = _open_store()
+    with console.status("Checking and registering the feature repo") if not json else _nothing():
+        store.apply_repo()
+    views = [[view.name, ", ".join(view.entities), len(view.features)] for view in store.all_feature_views()]
+    services = sorted(service.name for service in store.list_feature_services())
+    if json:
+        print_json({"views": [{"name": v[0], "features": v[2]} for v in views], "services": services})
+        return
+    print_table("Feature views", {"view": "left", "entities": "left", "features": "right"}, views)
+    console.print(f"Feature services: {', '.join(services)}")
+
+
+def materialize(
+    view: Annotated[list[str] | None, typer.Option(help="Only this view; may be given several times.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="The instant (ISO 8601) to materialise up to. Default: the clock's now.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also where nothing has changed.")] = False,
+    json: Json = False,
+) -> None:
+    """Build the online state of feature views, as it stands at the clock's now."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from storekeeper.ledger import Ledger, MaterialisationRecord
+    from storekeeper.settings import Settings
+
+    store, end = _open_store(), _instant(until)
+    views, done = _chosen(store, view), []
+    ledger = Ledger(Settings.load().database_url)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=progress_console, transient=True) as bars:
+        bar = bars.add_task("Materialising", total=len(views))
+        for chosen in views:
+            bars.update(bar, description=f"Materialising {chosen.name}")
+            started = time.perf_counter()
+            entities, built = store.materialise_view(chosen, end, only_changed=not force)
+            if built:
+                at = end or store.clock.now()
+                ledger.record_materialisation(MaterialisationRecord(chosen.name, None, at, entities, datetime.now(UTC)))
+            done.append([chosen.name, entities, "built" if built else "unchanged", time.perf_counter() - started])
+            bars.advance(bar)
+    if json:
+        print_json([dict(zip(("view", "entities", "state", "seconds"), row, strict=True)) for row in done])
+        return
+    print_table(
+        f"Online state at {(end or store.clock.now()):%Y-%m-%d %H:%M} UTC",
+        {"view": "left", "entities": "right", "state": "left", "seconds": "right"},
+        done,
+    )
+
+
+def audit(
+    views: Annotated[
+        bool, typer.Option("--views", help="Also compare all online state with its history, entity by entity.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Replay what was served through the offline path and compare; exit code 1 if any value differs."""
+    from storekeeper.audit.parity import compare_views
+    from storekeeper.audit.replay import audit_served
+    from storekeeper.settings import Settings
+
+    store = _open_store()
+    with console.status("Replaying served vectors") if not json else _nothing():
+        served = list(audit_served(store, Settings.load().served_dir))
+        parities = list(compare_views(store)) if views else []
+    if json:
+        print_json({"served": [one.as_dict() for one in served], "views": [_parity_dict(one) for one in parities]})
+    else:
+        _print_audit(served, parities)
+    differing = sum(one.differing for one in served) + sum(one.differing for one in parities)
+    if differing:
+        examples = [f"{e.feature}: online {e.online!r}, offline {e.offline!r}" for e in _examples(served, parities)]
+        raise CheckFailedError(f"{differing:,} values differ between online and offline. First: {'; '.join(examples)}.")
+
+
+def _print_audit(served: list[Any], parities: list[Any]) -> None:
+    if parities:
+        rows = [[one.view, one.entities, one.features, one.compared, one.differing] for one in parities]
+        print_table(
+            "Online state against history",
+            {"view": "left", "entities": "right", "features": "right", "compared": "right", "differ": "right"},
+            rows,
+        )
+    for one in served:
+        if one.skipped:
+            console.print(f"{one.vectors:,} vectors of service '{one.service}' not replayed: {one.skipped}.")
+    vectors = sum(one.vectors for one in served if not one.skipped)
+    compared = sum(one.compared for one in served)
+    differing = sum(one.differing for one in served)
+    if not vectors:
+        console.print("Nothing was served yet under the present definitions: ask storekeeper serve for predictions.")
+        return
+    widths = sorted({one.features for one in served if not one.skipped})
+    width = f"{widths[0]}" if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
+    console.print(
+        f"[bold]Proof:[/] {vectors:,} served vectors x {width} features = {compared:,} values replayed offline, "
+        f"[bold]{differing:,} differ[/]."
+    )
+
+
+def _examples(served: list[Any], parities: list[Any]) -> list[Any]:
+    return [example for one in [*served, *parities] for example in one.examples][:5]
+
+
+def _parity_dict(one: Any) -> dict[str, Any]:
+    return {
+        "view": one.view,
+        "entities": one.entities,
+        "features": one.features,
+        "compared": one.compared,
+        "differing": one.differing,
+    }
+
+
+def _open_store() -> Any:
+    from storekeeper.settings import Settings
+    from storekeeper.store import FeatureStore
+
+    return FeatureStore(Settings.load().feature_repo)
+
+
+def _chosen(store: Any, names: list[str] | None) -> list[Any]:
+    views = {view.name: view for view in store.all_feature_views()}
+    if not views:
+        raise NotFoundError("No feature views are registered. Register them first: storekeeper apply.")
+    unknown = [name for name in names or [] if name not in views]
+    if unknown:
+        raise NotFoundError(f"There is no feature view {listing(unknown)}. There are: {listing(views)}.")
+    return [views[name] for name in names or views]
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--until takes an instant such as 2017-12-25T00:00:00Z. Received: '{text}'.") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _nothing() -> Any:
+    import contextlib
+
+    return contextlib.nullcontext()

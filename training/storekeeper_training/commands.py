@@ -1,0 +1,155 @@
+"""`storekeeper dataset build`, `train` and `evaluate`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from storekeeper.cli.output import Json, console, print_json, print_table, progress_console
+from storekeeper.errors import NotFoundError
+
+TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be given several times.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands to the command line."""
+    dataset = typer.Typer(help="Point-in-time-correct training sets.", no_args_is_help=True)
+    dataset.command("build")(build)
+    app.add_typer(dataset, name="dataset")
+    app.command()(train)
+    app.command()(evaluate)
+
+
+def build(
+    task: TaskName,
+    force: Annotated[bool, typer.Option(help="Build again even if nothing has changed.")] = False,
+    json: Json = False,
+) -> None:
+    """Build a task's training set: each row's features as they were known at its own time."""
+    import contextlib
+    import time
+
+    from storekeeper_training.build import build_dataset
+    from storekeeper_training.tasks import find_task
+
+    found = find_task(task)
+    settings, store = _open()
+    started = time.perf_counter()
+    shown: Any = console.status(f"Building {task}") if not json else contextlib.nullcontext()
+    with shown as status:
+        built = build_dataset(
+            found,
+            settings,
+            store,
+            force=force,
+            progress=lambda stage: status.update(f"Building {task}: {stage}") if status else None,
+        )
+    if json:
+        print_json(built.manifest | {"folder": str(built.folder), "reused": built.reused})
+        return
+    manifest = built.manifest
+    rows = [
+        ["rows", manifest["rows"]],
+        ["with label 1", f"{manifest['positives']:,} ({manifest['positives'] / manifest['rows']:.1%})"],
+        ["left out: label not yet known", manifest["immature_rows"]],
+        ["from, to", f"{manifest['first_event_timestamp'][:10]}, {manifest['last_event_timestamp'][:10]}"],
+        ["columns", len(manifest["columns"])],
+        ["hash", manifest["dataset_hash"][:16]],
+        ["", "unchanged, kept" if built.reused else f"built in {time.perf_counter() - started:.1f} s"],
+    ]
+    print_table(f"Training set of '{task}' in {built.folder}", {"": "left", "value": "right"}, rows)
+
+
+def train(
+    task: TaskName,
+    model: Models = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    force: Annotated[bool, typer.Option(help="Train again even what was trained on the same data.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a task's models on its latest training set; the leaderboard shows the test period."""
+    from storekeeper_training.tasks import find_task
+
+    found = find_task(task)
+    settings, _ = _open(store=False)
+    _print_result(_train(found, settings, model, seed, reuse=not force, quiet=json), as_json=json)
+
+
+def evaluate(task: TaskName, model: Models = None, seed: int = 0, json: Json = False) -> None:
+    """Evaluate a task's trained models on the test period again; trains nothing."""
+    from storekeeper.artefact import list_artefacts
+    from storekeeper_training.tasks import find_task
+
+    found = find_task(task)
+    settings, _ = _open(store=False)
+    trained = sorted({artefact.model for artefact in list_artefacts(settings.models_dir, task)})
+    if not trained:
+        raise NotFoundError(f"Task '{task}' has no trained models. Train them first: storekeeper train {task}.")
+    _print_result(_train(found, settings, model or trained, seed, reuse=True, quiet=json), as_json=json)
+
+
+def _train(task: Any, settings: Any, models: list[str] | None, seed: int, *, reuse: bool, quiet: bool) -> Any:
+    from storekeeper.ledger import Ledger
+    from storekeeper_training.models import MODEL_NAMES
+    from storekeeper_training.progress import ProgressBars, silent
+    from storekeeper_training.train import train as train_models
+
+    latest = Ledger(settings.database_url).find_dataset(task.name)
+    if latest is None or not (settings.home / latest.path).is_dir():
+        raise NotFoundError(
+            f"Task '{task.name}' has no training set. Build it first: storekeeper dataset build {task.name}."
+        )
+    folders = (settings.home / latest.path, settings.models_dir, settings.reports_dir)
+    options = {"seed": seed, "reuse": reuse, "clock": settings.clock}
+    chosen = tuple(models or MODEL_NAMES)
+    if quiet:
+        result = train_models(task, *folders, chosen, progress=silent, **options)
+    else:
+        with ProgressBars(progress_console) as bars:
+            result = train_models(task, *folders, chosen, progress=bars, **options)
+    _record(settings, result)
+    return result
+
+
+def _record(settings: Any, result: Any) -> None:
+    from datetime import UTC, datetime
+
+    from storekeeper.ledger import Ledger, ModelRunRecord
+
+    ledger = Ledger(settings.database_url)
+    for model in result.models:
+        if model.reused:
+            continue
+        manifest = model.manifest
+        record = ModelRunRecord(
+            task=manifest.task,
+            model=manifest.model,
+            version=str(manifest.version),
+            dataset_hash=manifest.dataset_hash,
+            definition_hash=manifest.definition_hash,
+            metrics=manifest.metrics,
+            path=str(model.artefact.path.relative_to(settings.home)),
+            created_at=datetime.now(UTC),
+        )
+        ledger.record_model_run(record)
+
+
+def _print_result(result: Any, *, as_json: bool) -> None:
+    from storekeeper_training.leaderboard import leaderboard_table
+
+    if as_json:
+        print_json(result.as_dict())
+        return
+    console.print(leaderboard_table(result))
+    console.print(f"Report: {result.report}", soft_wrap=True)
+
+
+def _open(*, store: bool = True) -> tuple[Any, Any]:
+    from storekeeper.settings import Settings
+
+    settings = Settings.load()
+    if not store:
+        return settings, None
+    from storekeeper.store import FeatureStore
+
+    return settings, FeatureStore(settings.feature_repo)
