@@ -64,15 +64,24 @@ def parse_clock(spec: str) -> Clock:
         return Clock()
     if shifted := _SHIFTED.fullmatch(text):
         sign, amount, unit = shifted.groups()
-        return Clock(shift=timedelta(**{_UNITS[unit]: int(f"{sign}{amount}")}))
+        try:
+            clock = Clock(shift=timedelta(**{_UNITS[unit]: int(f"{sign}{amount}")}))
+            clock.now()
+        except OverflowError:
+            raise _no_clock(spec) from None
+        return clock
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise SettingError(
-            f"clock must be 'wall', a shifted wall such as 'wall-30d', or an instant such as "
-            f"'2017-12-25T00:00:00Z'. Received: '{spec}'."
-        ) from None
+        raise _no_clock(spec) from None
     return Clock(fixed=instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
+
+
+def _no_clock(spec: str) -> SettingError:
+    return SettingError(
+        f"clock must be 'wall', a shifted wall such as 'wall-30d', or an instant such as '2017-12-25T00:00:00Z', "
+        f"within the years 1 to 9999. Received: '{spec}'."
+    )
 
 
 def resolve_clock(configured: str | None = None, env: Mapping[str, str] = os.environ) -> Clock:

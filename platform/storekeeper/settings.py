@@ -65,7 +65,8 @@ def expand_references(text: str, env: Mapping[str, str] = os.environ) -> str:
         name, default = match.groups()
         found = env.get(name) or default
         if found is None:
-            raise SettingError(f"The setting '{text}' refers to the variable {name}, which is not set. Set it.")
+            # The text around it isn't shown: it may hold a password.
+            raise SettingError(f"A setting refers to the variable {name}, which is not set. Set it.")
         return found
 
     return _REFERENCE.sub(value, text)
@@ -155,5 +156,7 @@ def _online_config(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise SettingError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingError(f"{path} must hold settings by name (project: ..., registry: ...). Received: {content!r}.")
     block = content.get("online_store")
     return block if isinstance(block, dict) else {}

@@ -1,7 +1,7 @@
 """`StateOnlineStore`: what `feature_store.yaml` names as its online store."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.type_map import python_values_to_proto_values
+from pydantic import field_validator
 
 from storekeeper.clock import Clock, resolve_clock
 from storekeeper.definitions import ViewPlan, plan_view
@@ -33,6 +34,12 @@ class StateOnlineStoreConfig(FeastConfigBaseModel):
     """The SQLite file, relative to the project root."""
     clock: str | None = None
     """What `now` is: `wall` (default), an instant, or a shifted wall; the variable STOREKEEPER_CLOCK overrides it."""
+
+    @field_validator("clock", mode="before")
+    @classmethod
+    def _as_text(cls, clock: object) -> object:
+        """YAML reads an instant without quotes as a date."""
+        return str(clock) if isinstance(clock, date) else clock
 
 
 class StateOnlineStore(OnlineStore):

@@ -1,6 +1,7 @@
 """State in one SQLite file: the embedded default."""
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,20 +43,16 @@ class SQLiteBackend:
         connection = self._reader()
         if connection is None or not keys:
             return [None] * len(keys)
-        found: dict[bytes, bytes] = {}
         unique = list(dict.fromkeys(keys))
-        for start in range(0, len(unique), _KEYS_PER_QUERY):
-            chunk = unique[start : start + _KEYS_PER_QUERY]
-            marks = ",".join("?" * len(chunk))
-            sql = f"SELECT entity_key, value FROM {_table(view)} WHERE entity_key IN ({marks})"  # noqa: S608 (quoted)
-            try:
-                found.update(connection.execute(sql, chunk).fetchall())
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return [None] * len(keys)
-                raise self._broken(error) from error
-            except sqlite3.DatabaseError as error:
-                raise self._broken(error) from error
+        try:
+            with _one_snapshot(connection, statements=-(-len(unique) // _KEYS_PER_QUERY)):
+                found = dict(_select(connection, view, unique))
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return [None] * len(keys)
+            raise self._broken(error) from error
+        except sqlite3.DatabaseError as error:
+            raise self._broken(error) from error
         return [found.get(key) for key in keys]
 
     def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta) -> int:
@@ -117,15 +114,22 @@ class SQLiteBackend:
 
     def _reader(self) -> sqlite3.Connection | None:
         """The thread's own connection; None while there is no file, so that reading makes none."""
-        if getattr(self._local, "connection", None) is None:
-            if not self.path.is_file():
-                return None
-            self._local.connection = self._connect()
-        connection: sqlite3.Connection = self._local.connection
-        return connection
+        connection = self._opened()
+        return self._connect() if connection is None and self.path.is_file() else connection
+
+    def _opened(self) -> sqlite3.Connection | None:
+        """The thread's connection, unless its file was removed or replaced, or the process has forked since."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None or self._local.file == _identity(self.path):
+            return connection
+        if self._local.file[0] == os.getpid():
+            connection.close()
+        self._local.connection = None
+        return None
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = None
         try:
             connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
@@ -135,15 +139,16 @@ class SQLiteBackend:
                 "made_from TEXT NOT NULL)"
             )
         except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
             raise self._broken(error) from error
+        self._local.connection, self._local.file = connection, _identity(self.path)
         return connection
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing."""
-        if getattr(self._local, "connection", None) is None:
-            self._local.connection = self._connect()
-        connection: sqlite3.Connection = self._local.connection
+        connection = self._opened() or self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -160,6 +165,36 @@ class SQLiteBackend:
             f"The online store '{self.path}' can't be used ({error}). If the file is damaged, remove it and "
             f"materialise again: storekeeper materialize."
         )
+
+
+def _select(connection: sqlite3.Connection, view: str, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        chunk = keys[start : start + _KEYS_PER_QUERY]
+        marks = ",".join("?" * len(chunk))
+        sql = f"SELECT entity_key, value FROM {_table(view)} WHERE entity_key IN ({marks})"  # noqa: S608 (quoted)
+        yield from connection.execute(sql, chunk)
+
+
+@contextmanager
+def _one_snapshot(connection: sqlite3.Connection, statements: int) -> Iterator[None]:
+    """Several SELECTs of one state of the database; a single one needs no help."""
+    if statements < 2 or connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """Which file a path names, to which process: an open file keeps its number to itself."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return os.getpid(), 0, 0
+    return os.getpid(), found.st_dev, found.st_ino
 
 
 def _create(connection: sqlite3.Connection, view: str) -> None:
