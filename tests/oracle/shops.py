@@ -64,7 +64,7 @@ HOPS = [None, None, 1, SECOND_US, 7 * MINUTE_US, 2 * HOUR_US, 5 * DAY_US]
 
 _STEPS = [0, 1, SECOND_US, 5 * MINUTE_US, HOUR_US, 2 * HOUR_US, 12 * HOUR_US, DAY_US, 7 * DAY_US, 12 * DAY_US,
           28 * DAY_US, 91 * DAY_US]  # fmt: skip
-_JITTER = [0, 0, 0, 1, -1, SECOND_US, -HOUR_US, 1_234_567]
+_JITTER = [0, 0, 0, 0, 0, 0, 1, -1, SECOND_US, -HOUR_US, 1_234_567]
 _KNOWN_AFTER = [0, 0, 1, SECOND_US, HOUR_US, DAY_US, 7 * DAY_US, -HOUR_US, None]
 _KNOWN_AT_ONCE = [0, 0, 0, 1, None]
 # One or two stretches of time; the far ones apart let no key code and span share an int64.
@@ -92,6 +92,8 @@ _ANY = (
     "count", "min", "max", "first", "last", "count_distinct", "last_n(1)", "last_n(3)", "last_n(50)",
     "seconds_since_last", "seconds_since_first",
 )  # fmt: skip
+# Drawn twice as often: what depends on the order of ties has the most ways to be wrong.
+_ORDERED = ("first", "last", "last_n(3)", "last_n(50)")
 _OF_EVENTS = ("count", "seconds_since_last", "seconds_since_first")
 
 
@@ -168,7 +170,7 @@ def _features(draw: st.DrawFn, columns: tuple[str, ...], sums_of_big: bool) -> t
     choices = [(function, "") for function in _OF_EVENTS]
     for column in columns:
         kind = COLUMNS[column][0]
-        choices += [(function, column) for function in _ANY]
+        choices += [(function, column) for function in (*_ANY, *_ORDERED)]
         if kind in (pa.int64(), pa.float64(), pa.bool_()):
             choices += [(function, column) for function in _NUMBERS if sums_of_big or column != "big"]
     feature = st.tuples(st.sampled_from(choices), st.sampled_from(WINDOWS), st.sampled_from(HOPS))
@@ -212,14 +214,14 @@ def _times(instants: list[int], steps: list[int]) -> st.SearchStrategy[int]:
     )
 
 
-def _asked(happened: list[int], anywhere: st.SearchStrategy[int], steps: list[int]) -> st.SearchStrategy[int]:
-    """Spine times: anywhere, and at, just after or one step after an event."""
-    if not happened:
+def _asked(moments: list[int], anywhere: st.SearchStrategy[int], steps: list[int]) -> st.SearchStrategy[int]:
+    """Spine times: anywhere, and at, around or one step after the moments when events happened or became known."""
+    if not moments:
         return anywhere
     edges = st.builds(
-        lambda event, step, jitter: event + step + jitter,
-        st.sampled_from(happened),
-        st.sampled_from([*steps, *steps, *_STEPS]),
+        lambda moment, step, jitter: moment + step + jitter,
+        st.sampled_from(moments),
+        st.sampled_from([0, 0, *steps, *_STEPS]),
         st.sampled_from([0, 0, 1, -1]),
     )
     return st.one_of(edges, anywhere)
@@ -237,7 +239,8 @@ def shops(draw: st.DrawFn, *, sums_of_big: bool = True, max_events: int = 30, ma
     values = st.tuples(*(_with_nulls(COLUMNS[column][1]) for column in columns))
     known = st.sampled_from(draw(st.sampled_from([_KNOWN_AFTER, _KNOWN_AT_ONCE])))
     events = draw(_so_many(st.tuples(key, anywhere, known, values), 0, max_events))
-    asking = _asked([event[1] for event in events], anywhere, steps)
+    moments = [event[1] for event in events] + [event[1] + event[2] for event in events if event[2]]
+    asking = _asked(moments, anywhere, steps)
     asked = draw(_so_many(st.tuples(key, asking), 0, max_spine))
     known_time = draw(st.sampled_from([KNOWN_TIME, None]))
     return Shop(
