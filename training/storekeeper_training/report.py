@@ -92,7 +92,9 @@ def _curve(model: ModelResult, test: Sample, colour: str) -> Curve:
 
 def _curve_pictures(curves: list[Curve]) -> list[Picture]:
     return [
-        Picture("ROC", "Who ranks buyers above non-buyers. Figures: area under the curve.", draw_roc(curves)),
+        Picture(
+            "ROC", "How well positives are ranked above negatives. Figures: area under the curve.", draw_roc(curves)
+        ),
         Picture(
             "Precision and recall",
             "How pure the top of the list is. Dotted: the share of positives. Figures: average precision.",
@@ -152,7 +154,7 @@ def _facts(result: TrainResult) -> list[tuple[str, str]]:
         ("Rows", f"{table.num_rows:,}"),
         ("Positives", f"{result.dataset.labels.mean():.2%}"),
         ("Inputs", f"{len(result.dataset.inputs)}"),
-        ("Label horizon, gap between periods", str(result.dataset.task.horizon)),
+        ("Label horizon, gap between periods", str(result.dataset.task.horizon).removesuffix(", 0:00:00")),
         ("Rows dropped in the two gaps", f"{result.split.dropped:,}"),
         ("Rows left out, label not yet known", "not recorded" if immature is None else f"{immature:,}"),
         ("Feature service", str(record["feature_service"])),
@@ -168,8 +170,8 @@ def _periods(result: TrainResult) -> list[dict[str, str]]:
             "name": name,
             "rows": f"{len(rows):,}",
             "positives": f"{labels[rows].mean():.2%}",
-            "first": str(times[rows[0]].astype("datetime64[m]")).replace("T", " "),
-            "last": str(times[rows[-1]].astype("datetime64[m]")).replace("T", " "),
+            "first": str(times[rows[0]].astype("datetime64[D]")),
+            "last": str(times[rows[-1]].astype("datetime64[D]")),
         }
         for name, rows in result.split.parts.items()
     ]

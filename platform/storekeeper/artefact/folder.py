@@ -61,8 +61,9 @@ def write_artefact(
 
 def list_artefacts(models_dir: Path, task: str | None = None, model: str | None = None) -> tuple[Artefact, ...]:
     """Every artefact below, by task, model and version, oldest first; optionally of one task or one model."""
-    pattern = f"{_checked(task, 'task') if task else '*'}/{_checked(model, 'model') if model else '*'}/*"
-    found = (path for path in models_dir.glob(pattern) if path.name.isdecimal())
+    tasks = "*" if task is None else _checked(task, "task")
+    models = "*" if model is None else _checked(model, "model")
+    found = (path for path in models_dir.glob(f"{tasks}/{models}/*") if path.name.isdecimal())
     return tuple(sorted(Artefact(path.parts[-3], path.parts[-2], int(path.name), path) for path in found))
 
 
