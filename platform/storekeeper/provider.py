@@ -9,13 +9,16 @@ from feast.base_feature_view import BaseFeatureView
 from feast.data_source import DataSource
 from feast.entity import Entity
 from feast.feature_view import FeatureView
+from feast.infra.offline_stores.offline_store import RetrievalJob
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
+from feast.saved_dataset import SavedDataset
 
 from storekeeper.definitions import validate_views, view_hash
 from storekeeper.errors import UsageError
+from storekeeper.offline.store import saved_rows
 from storekeeper.online.store import StateOnlineStore, clock_of
 from storekeeper.online.view_state import to_us
 from storekeeper.sources import source_fingerprint
@@ -49,6 +52,10 @@ class StorekeeperProvider(PassthroughProvider):
         views = [table for table in tables_to_keep if isinstance(table, FeatureView)]
         validate_views(views, self.repo_config)
         super().update_infra(project, tables_to_delete, tables_to_keep, entities_to_delete, entities_to_keep, partial)
+
+    def retrieve_saved_dataset(self, config: RepoConfig, dataset: SavedDataset) -> RetrievalJob:
+        """A saved dataset as it was saved: Feast itself drops labels and all else that is neither key nor feature."""
+        return saved_rows(config, dataset.storage.to_data_source())
 
     def materialize_single_feature_view(
         self,

@@ -15,6 +15,12 @@ from feast.saved_dataset import SavedDatasetStorage
 
 from storekeeper.errors import UsageError
 
+_NULLABLE: dict[pa.DataType, Any] = {
+    pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(), pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+}  # fmt: skip
+
 
 class HistoryRetrievalJob(RetrievalJob):
     """A retrieval through the kernel.
@@ -108,7 +114,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     }
     plain = table.select([name for name in table.column_names if name not in nullable]).to_pandas()
     exact = table.select([name for name in table.column_names if name in nullable]).to_pandas(
-        types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get
+        types_mapper=_NULLABLE.get
     )
     frame: pd.DataFrame = pd.concat([plain, exact], axis=1)[table.column_names] if nullable else plain
     return frame

@@ -1,8 +1,10 @@
 """The spine: the rows that ask, each with entity keys and its own time."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
@@ -32,6 +34,14 @@ class Spine:
     time: str
     index: pd.Index | None = None
 
+    def with_floats(self, names: Collection[str]) -> "Spine":
+        """The same rows, decimals in the named columns as floats: to DuckDB the literal 1.5 is a decimal."""
+        table = self.table
+        for position, field in enumerate(table.schema):
+            if field.name in names and pa.types.is_decimal(field.type):
+                table = table.set_column(position, field.name, table.column(position).cast(pa.float64()))
+        return replace(self, table=table)
+
 
 def spine_from_frame(frame: pd.DataFrame) -> Spine:
     """A DataFrame as a spine; nothing about its rows changes.
@@ -53,9 +63,22 @@ def spine_from_frame(frame: pd.DataFrame) -> Spine:
 def spine_from_sql(query: str, database: Path) -> Spine:
     """The result of a SELECT in a DuckDB file as a spine, in the query's order."""
     with open_duckdb(database) as connection:
+        _check_select(connection, query)
         table = fetch(connection, query, [])
     time = timestamp_column({field.name: column_kind(field.type) == "timestamp" for field in table.schema})
     return Spine(table, time)
+
+
+def _check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Refuse anything but one SELECT."""
+    try:
+        kinds = [statement.type for statement in connection.extract_statements(query)]
+    except duckdb.Error as error:
+        raise UsageError(f"The spine's SQL can't be read: {error}") from error
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise UsageError(
+            f"A SQL spine must be one SELECT. Received: {listing(kind.name for kind in kinds)} in '{query.strip()}'."
+        )
 
 
 def timestamp_column(is_time: dict[str, bool]) -> str:

@@ -16,6 +16,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import _strip_version_from_ref
 
 from storekeeper.definitions import ViewPlan, plan_view
+from storekeeper.definitions.views import arrow_type
 from storekeeper.errors import UsageError, listing
 from storekeeper.history.columns import times_us
 from storekeeper.history.visible import latest_visible
@@ -23,7 +24,7 @@ from storekeeper.offline.job import HistoryRetrievalJob
 from storekeeper.offline.retrieve import ViewRequest, retrieve
 from storekeeper.offline.spine import Spine, spine_from_frame, spine_from_sql
 from storekeeper.settings import expand_references
-from storekeeper.sources import DuckDBSource, ReadRequest, home_of, read_source
+from storekeeper.sources import DuckDBSource, ReadRequest, home_of, read_source, source_schema
 
 
 class HistoryOfflineStoreConfig(FeastConfigBaseModel):
@@ -56,12 +57,15 @@ class HistoryOfflineStore(OfflineStore):
         known later than a row's time.
         """
         requests = view_requests(feature_views, feature_refs, full_feature_names=full_feature_names)
-        spine = _spine(entity_df, [request.plan for request in requests], config)
+        on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        spine = _spine(entity_df, [request.plan for request in requests], config).with_floats(
+            _request_floats(on_demand)
+        )
         cutoff = bool(options.get("filter_by_created_timestamp"))
         return HistoryRetrievalJob(
             lambda: retrieve(requests, spine, config, cutoff=cutoff),
             full_feature_names=full_feature_names,
-            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            on_demand=on_demand,
             metadata=lambda: _metadata(spine, feature_refs, requests),
             index=spine.index,
             home=home_of(config),
@@ -107,6 +111,15 @@ class HistoryOfflineStore(OfflineStore):
         return HistoryRetrievalJob(lambda: read_source(data_source, config, request), home=home_of(config))
 
 
+def saved_rows(config: RepoConfig, source: DataSource) -> RetrievalJob:
+    """All rows and columns of a saved dataset, the spine's labels among them."""
+
+    def compute() -> pa.Table:
+        return read_source(source, config, ReadRequest(tuple(source_schema(source, config).names)))
+
+    return HistoryRetrievalJob(compute, home=home_of(config))
+
+
 def view_requests(views: Sequence[FeatureView], refs: Iterable[str], *, full_feature_names: bool) -> list[ViewRequest]:
     """Group feature references by view, in the order of the references."""
     wanted: dict[str, list[str]] = {}
@@ -134,6 +147,12 @@ def _spine(entity_df: pd.DataFrame | str | None, plans: Sequence[ViewPlan], conf
     raise UsageError(
         "get_historical_features needs an entity_df: a DataFrame, or a SELECT that runs in DuckDB. Received: None."
     )
+
+
+def _request_floats(views: Iterable[OnDemandFeatureView]) -> set[str]:
+    """Request columns that transformations expect as floats."""
+    fields = [field for view in views for source in view.source_request_sources.values() for field in source.schema]
+    return {field.name for field in fields if pa.types.is_floating(arrow_type(field.dtype))}
 
 
 def _spine_database(plans: Sequence[ViewPlan], config: RepoConfig) -> Path:
