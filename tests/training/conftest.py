@@ -34,7 +34,7 @@ def synthetic_table(n_rows: int = 6000, seed: int = 0) -> pa.Table:
     baskets = rng.poisson(3, n_rows)
     recency = rng.exponential(10 * 86400, n_rows)
     spend = rng.lognormal(6, 1.2, n_rows)
-    category = rng.choice(CATEGORIES, n_rows, p=[0.4, 0.3, 0.2, 0.097, 0.003])
+    category = rng.choice(CATEGORIES, n_rows, p=[0.4, 0.3, 0.2, 0.0995, 0.0005])
     due = (recency > 5 * 86400) ^ (category == "milk")
     logit = -2.5 + 0.35 * baskets + 2.2 * due
     label = rng.random(n_rows) < 1 / (1 + np.exp(-logit))
