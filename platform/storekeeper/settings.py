@@ -22,7 +22,8 @@ DEFAULT_DATABASE_URL = "sqlite:///data/shop.db"
 REPO_FOLDER = "feature_repo"
 CONFIG_FILE = "feature_store.yaml"
 
-_REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+#: `${NAME}` or `${NAME:-default}`.
+REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def find_home(start: Path | None = None, env: Mapping[str, str] = os.environ) -> Path:
@@ -69,7 +70,7 @@ def expand_references(text: str, env: Mapping[str, str] = os.environ) -> str:
             raise SettingError(f"A setting refers to the variable {name}, which is not set. Set it.")
         return found
 
-    return _REFERENCE.sub(value, text)
+    return REFERENCE.sub(value, text)
 
 
 def rooted_url(url: str, home: Path) -> str:

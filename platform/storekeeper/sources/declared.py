@@ -15,6 +15,7 @@ from feast.type_map import pa_to_feast_value_type
 from feast.value_type import ValueType
 
 from storekeeper.errors import DefinitionError
+from storekeeper.settings import REFERENCE
 
 
 class TabularSource(DataSource):
@@ -142,6 +143,29 @@ def arrow_to_value_type(arrow_type: str) -> ValueType:
     return pa_to_feast_value_type({"int16": "int32", "int8": "int32"}.get(plain, plain))
 
 
+# Stands for what a variable may hold: it can be any part of a URL, a port too.
+_UNKNOWN = "48151"
+
+
+def _holds_password(name: str, url: str) -> bool:
+    """Whether a URL spells out a password, be it in a reference's default or among its options."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    plain = REFERENCE.sub(lambda match: match.group(2) or _UNKNOWN, url)
+    try:
+        parsed = make_url(plain)
+    except (ArgumentError, ValueError):
+        if plain.startswith(_UNKNOWN):
+            return False
+        raise DefinitionError(
+            f"Source '{name}' needs a SQLAlchemy URL such as 'sqlite:///data/shop.db' or a reference such as "
+            f"'${{STOREKEEPER_DATABASE_URL}}'."
+        ) from None
+    options = [value for key, values in parsed.normalized_query.items() if "password" in key for value in values]
+    return any(secret not in (None, "", _UNKNOWN) for secret in (parsed.password, *options))
+
+
 class DuckDBSource(TabularSource):
     """A table, view or query in a DuckDB file.
 
@@ -185,17 +209,7 @@ class SQLSource(TabularSource):
     location_key = "url"
 
     def __init__(self, *, name: str, url: str, **others: Any) -> None:
-        from sqlalchemy import make_url
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            password = make_url(url).password if "${" not in url else None
-        except ArgumentError:
-            raise DefinitionError(
-                f"Source '{name}' needs a SQLAlchemy URL such as 'sqlite:///data/shop.db' or a reference such as "
-                f"'${{STOREKEEPER_DATABASE_URL}}'."
-            ) from None
-        if password:
+        if _holds_password(name, url):
             raise DefinitionError(
                 f"Source '{name}' has a password in its URL, which the registry would store. "
                 f"Put the URL in an environment variable and declare url='${{NAME}}'."

@@ -7,8 +7,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from storekeeper.errors import SourceError
+from storekeeper.errors import DataError, SourceError
 from storekeeper.sources.request import ReadRequest
+
+# A DuckDB file starts with three headers of this size each; whole blocks follow.
+_HEADERS_BYTES = 3 * 4096
 
 
 @contextmanager
@@ -34,9 +37,24 @@ def open_duckdb(database: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        if database is not None:
+            _check_length(connection, database)
         yield connection
     finally:
         connection.close()
+
+
+def _check_length(connection: duckdb.DuckDBPyConnection, database: Path) -> None:
+    """Refuse a file shorter than its blocks: DuckDB notices only when a query meets the missing part."""
+    blocks, block_bytes = connection.execute("SELECT total_blocks, block_size FROM pragma_database_size()").fetchall()[
+        0
+    ]
+    expected, found = _HEADERS_BYTES + blocks * block_bytes, database.stat().st_size
+    if found < expected:
+        raise SourceError(
+            f"The DuckDB file '{database}' is cut off: expected at least {expected} bytes, found {found}. Load the "
+            f"shop again with --force."
+        )
 
 
 def read_relation(connection: duckdb.DuckDBPyConnection, relation: str, request: ReadRequest) -> pa.Table:
@@ -44,8 +62,20 @@ def read_relation(connection: duckdb.DuckDBPyConnection, relation: str, request:
     columns = ", ".join(quote(column) for column in request.columns)
     bounds = request.bounds
     where = " AND ".join(f"{quote(request.timestamp)} {operator} ?" for operator, _ in bounds)
+    if bounds:
+        _refuse_null_times(connection, relation, request.timestamp)
     sql = f"SELECT {columns} FROM {relation} AS source" + (f" WHERE {where}" if where else "")  # noqa: S608  (quoted)
     return fetch(connection, sql, [instant for _, instant in bounds])
+
+
+def _refuse_null_times(connection: duckdb.DuckDBPyConnection, relation: str, timestamp: str) -> None:
+    """A time bound would drop rows without a time in silence. Where a column has no nulls, its statistics say so."""
+    sql = f"SELECT 1 FROM {relation} AS source WHERE {quote(timestamp)} IS NULL LIMIT 1"  # noqa: S608  (quoted)
+    if fetch(connection, sql, []).num_rows:
+        raise DataError(
+            f"Column '{timestamp}' has rows without a timestamp; every row needs one. Correct the data, or leave such "
+            f"rows out with a query as the source."
+        )
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object]) -> pa.Table:
@@ -60,6 +90,11 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[obje
         return connection.sql(sql, params=parameters).to_arrow_table()
     except duckdb.Error as error:
         raise SourceError(f"DuckDB can't answer a query: {_first_line(error)}") from error
+
+
+def query_relation(query: str | None) -> str:
+    """What stands after FROM for a query; a comment at its end doesn't swallow what follows."""
+    return f"({str(query).strip().removesuffix(';')}\n)"
 
 
 def relation_schema(connection: duckdb.DuckDBPyConnection, relation: str) -> pa.Schema:

@@ -1,6 +1,7 @@
 """One door to every source: only the wanted columns and the wanted time range, as Arrow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,21 @@ from feast.repo_config import RepoConfig
 from storekeeper.errors import DefinitionError, SourceError, listing
 from storekeeper.settings import expand_references, find_home, rooted_url
 from storekeeper.sources.declared import DuckDBSource, SQLSource
-from storekeeper.sources.duckdb_reader import file_relation, open_duckdb, quote, read_relation, relation_schema
+from storekeeper.sources.duckdb_reader import (
+    file_relation,
+    open_duckdb,
+    query_relation,
+    quote,
+    read_relation,
+    relation_schema,
+)
 from storekeeper.sources.request import ReadRequest
-from storekeeper.sources.sql_reader import connect, read_sql, sql_schema
+from storekeeper.sources.sql_reader import SQLRelation, connect, read_sql, sql_schema
 
 
 def home_of(config: RepoConfig) -> Path:
-    """The project root of a Feast configuration."""
-    return find_home(Path(config.repo_path)) if config.repo_path else find_home()
+    """The project root of a Feast configuration: that of its repo, whatever the environment names."""
+    return find_home(Path(config.repo_path), env={}) if config.repo_path else find_home()
 
 
 def read_source(source: DataSource, config: RepoConfig, request: ReadRequest) -> pa.Table:
@@ -70,20 +78,31 @@ def _access(source: DataSource, config: RepoConfig, ask: Callable[[pa.Schema], R
     home = home_of(config)
     if isinstance(source, SQLSource):
         url = rooted_url(expand_references(source.location), home)
+        times = frozenset(filter(None, (source.timestamp_field, source.created_timestamp_column)))
+        declared = SQLRelation(source.name, source.table, source.query, times)
         with connect(url, source.name) as connection:
-            schema = sql_schema(connection, source.table, source.query)
+            schema = sql_schema(connection, declared)
             request = ask(schema)
-            return schema if request is None else read_sql(connection, source.table, source.query, request, schema)
+            return schema if request is None else read_sql(connection, declared, request, schema)
     database, relation = _duckdb_location(source, home)
-    with open_duckdb(database) as opened:
+    with open_duckdb(database) as opened, _named(source.name):
         schema = relation_schema(opened, relation)
         request = ask(schema)
         return schema if request is None else read_relation(opened, relation, request)
 
 
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Errors that say which source they are about."""
+    try:
+        yield
+    except SourceError as error:
+        raise SourceError(f"Source '{source}': {error}") from error.__cause__
+
+
 def _duckdb_location(source: DataSource, home: Path) -> tuple[Path | None, str]:
     if isinstance(source, DuckDBSource):
-        relation = ".".join(map(quote, source.table.split("."))) if source.table else f"({source.query})"
+        relation = ".".join(map(quote, source.table.split("."))) if source.table else query_relation(source.query)
         return home / expand_references(source.location), relation
     if isinstance(source, FileSource):
         path = str(home / source.path) if "://" not in source.path else source.path

@@ -1,0 +1,117 @@
+"""Sources as declarations: what they keep, what they refuse, and how they come back from the registry."""
+
+from typing import Any
+
+import pytest
+from feast.data_source import DataSource
+from feast.value_type import ValueType
+
+from storekeeper.errors import DefinitionError
+from storekeeper.sources import DuckDBSource, SQLSource
+from storekeeper.sources.declared import arrow_to_value_type
+
+OPTIONS: dict[str, Any] = {
+    "name": "s",
+    "timestamp_field": "at",
+    "created_timestamp_column": "known",
+    "field_mapping": {"a": "b"},
+    "description": "what it is",
+    "tags": {"team": "ü"},
+    "owner": "o",
+}
+SOURCES = [
+    DuckDBSource(database="data/a.duckdb", table="t", **OPTIONS),
+    DuckDBSource(database="data/a.duckdb", query="SELECT 'ü'", **OPTIONS),
+    SQLSource(url="${SHOP_URL:-sqlite:///data/shop.db}", table="t", **OPTIONS),
+    SQLSource(url="sqlite:///data/shop.db", query='SELECT "x"', name="s"),
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_sources_survive_the_registry(source: Any) -> None:
+    """What is stored comes back equal, as the same class, with every field."""
+    back = DataSource.from_proto(source.to_proto())
+    assert type(back) is type(source)
+    assert back == source
+    assert hash(back) == hash(source)
+    assert back.to_proto().SerializeToString() == source.to_proto().SerializeToString()
+
+
+def test_different_sources_are_different() -> None:
+    """Another place, table, query, time column or kind is another source."""
+    first = DuckDBSource(name="s", database="a", table="t", timestamp_field="at")
+    others = [
+        DuckDBSource(name="s", database="b", table="t", timestamp_field="at"),
+        DuckDBSource(name="s", database="a", table="u", timestamp_field="at"),
+        DuckDBSource(name="s", database="a", query="t", timestamp_field="at"),
+        DuckDBSource(name="s", database="a", table="t", timestamp_field="then"),
+        SQLSource(name="s", url="sqlite:///a", table="t", timestamp_field="at"),
+    ]
+    assert all(first != other for other in others)
+
+
+@pytest.mark.parametrize("options", [{}, {"table": "t", "query": "SELECT 1"}])
+def test_a_table_or_a_query(options: dict[str, str]) -> None:
+    """Neither or both is refused."""
+    with pytest.raises(DefinitionError, match=r"'s' needs either a table or a query"):
+        DuckDBSource(name="s", database="a", **options)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:geheim@db/shop",
+        "postgresql+psycopg://anna:geheim@db:5432/shop",
+        "postgresql://anna:geheim@${HOST}/shop",
+        "${SHOP_URL:-postgresql://anna:geheim@db/shop}",
+        "postgresql://anna:${PASSWORD:-geheim}@db/shop",
+        "postgresql://anna@db/shop?password=geheim",
+        "postgresql://anna@db/shop?sslpassword=geheim",
+    ],
+)
+def test_passwords_are_refused(url: str) -> None:
+    """A password anywhere in a URL, a reference's default too, never gets into a declaration or a message."""
+    with pytest.raises(DefinitionError, match=r"'s' has a password.*environment variable") as caught:
+        SQLSource(name="s", url=url, table="t")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///data/shop.db",
+        "postgresql://anna@db/shop",
+        "postgresql://anna:${PASSWORD}@db/shop",
+        "postgresql://anna:${PASSWORD}@${HOST}:${PORT}/shop",
+        "postgresql://${USER}:${PASSWORD}@db/shop",
+        "${SHOP_URL}",
+        "${SHOP_URL:-sqlite:///data/shop.db}",
+        "postgresql://anna@db/shop?password=${PASSWORD}",
+    ],
+)
+def test_references_are_kept(url: str) -> None:
+    """References stay references."""
+    assert SQLSource(name="s", url=url, table="t").location == url
+
+
+@pytest.mark.parametrize("url", ["shop.db", "", "not a url at all", "geheim:"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    """The message shows what would be one, and not what came."""
+    with pytest.raises(DefinitionError, match=r"'s' needs a SQLAlchemy URL such as 'sqlite:///") as caught:
+        SQLSource(name="s", url=url, table="t")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arrow", "value_type"),
+    [
+        ("int64", ValueType.INT64), ("int32", ValueType.INT32), ("int16", ValueType.INT32),
+        ("double", ValueType.DOUBLE), ("float", ValueType.FLOAT), ("bool", ValueType.BOOL),
+        ("string", ValueType.STRING), ("large_string", ValueType.STRING), ("timestamp[us, tz=UTC]", ValueType.UNIX_TIMESTAMP),
+        ("timestamp[us]", ValueType.UNIX_TIMESTAMP), ("date32[day]", ValueType.UNIX_TIMESTAMP),
+        ("binary", ValueType.BYTES),
+    ],
+)  # fmt: skip
+def test_arrow_types_in_feasts_words(arrow: str, value_type: ValueType) -> None:
+    """Feast infers the types of undeclared columns from these."""
+    assert arrow_to_value_type(arrow) == value_type
