@@ -71,7 +71,7 @@ def build_dataset(
     """
     service = store.feature_service(task.feature_service)
     progress("reading the spine")
-    spine = read_spine(task, settings.behaviour_path)
+    spine = read_spine(task, settings.behaviour_path, settings.clock.now())
     progress("fingerprinting the sources")
     inputs = _inputs(task, store, spine, service)
     dataset_hash = _hash(inputs)

@@ -75,40 +75,46 @@ def train(
     _print_result(_train(found, settings, model, seed, reuse=not force, quiet=json), as_json=json)
 
 
-def evaluate(task: TaskName, model: Models = None, seed: int = 0, json: Json = False) -> None:
+def evaluate(task: TaskName, model: Models = None, json: Json = False) -> None:
     """Evaluate a task's trained models on the test period again; trains nothing."""
-    from storekeeper.artefact import list_artefacts
     from storekeeper_training.tasks import find_task
 
     found = find_task(task)
     settings, _ = _open(store=False)
-    trained = sorted({artefact.model for artefact in list_artefacts(settings.models_dir, task)})
-    if not trained:
-        raise NotFoundError(f"Task '{task}' has no trained models. Train them first: storekeeper train {task}.")
-    _print_result(_train(found, settings, model or trained, seed, reuse=True, quiet=json), as_json=json)
+    folders = (_latest_dataset(found, settings), settings.models_dir, settings.reports_dir)
+    from storekeeper_training.train import evaluate_trained
+
+    _print_result(evaluate_trained(found, *folders, model), as_json=json)
 
 
 def _train(task: Any, settings: Any, models: list[str] | None, seed: int, *, reuse: bool, quiet: bool) -> Any:
-    from storekeeper.ledger import Ledger
-    from storekeeper_training.models import MODEL_NAMES
+    from storekeeper_training.models import MODEL_NAMES, find_models
     from storekeeper_training.progress import ProgressBars, silent
+
+    chosen = tuple(models or MODEL_NAMES)
+    find_models(task, chosen)  # a missing extra is named before anything heavy is imported
     from storekeeper_training.train import train as train_models
+
+    folders = (_latest_dataset(task, settings), settings.models_dir, settings.reports_dir)
+    if quiet:
+        result = train_models(task, *folders, chosen, seed=seed, reuse=reuse, progress=silent)
+    else:
+        with ProgressBars(progress_console) as bars:
+            result = train_models(task, *folders, chosen, seed=seed, reuse=reuse, progress=bars)
+    _record(settings, result)
+    return result
+
+
+def _latest_dataset(task: Any, settings: Any) -> Any:
+    """The folder of a task's newest training set."""
+    from storekeeper.ledger import Ledger
 
     latest = Ledger(settings.database_url).find_dataset(task.name)
     if latest is None or not (settings.home / latest.path).is_dir():
         raise NotFoundError(
             f"Task '{task.name}' has no training set. Build it first: storekeeper dataset build {task.name}."
         )
-    folders = (settings.home / latest.path, settings.models_dir, settings.reports_dir)
-    options = {"seed": seed, "reuse": reuse, "clock": settings.clock}
-    chosen = tuple(models or MODEL_NAMES)
-    if quiet:
-        result = train_models(task, *folders, chosen, progress=silent, **options)
-    else:
-        with ProgressBars(progress_console) as bars:
-            result = train_models(task, *folders, chosen, progress=bars, **options)
-    _record(settings, result)
-    return result
+    return settings.home / latest.path
 
 
 def _record(settings: Any, result: Any) -> None:

@@ -1,5 +1,6 @@
 """Leaderboard: a run's models side by side, on the test period."""
 
+from rich import box
 from rich.table import Table
 
 from storekeeper_training.result import ModelResult, TrainResult
@@ -17,6 +18,18 @@ COLUMNS = (
     ("F1", "f1", True),
 )
 
+# What fits into 80 characters; the report has the rest, and the memory.
+_TITLES_IN_TERMINAL = {
+    "AUC": "AUC",
+    "AP": "AP",
+    "log loss": "loss",
+    "ECE": "ECE",
+    "accuracy": "acc",
+    "precision": "prec",
+    "recall": "rec",
+    "F1": "F1",
+}
+
 
 def figure(model: ModelResult, field: str) -> float:
     """One test figure of a model."""
@@ -32,21 +45,23 @@ def leaderboard_table(result: TrainResult) -> Table:
     """For the terminal: the best on validation first, the best figure of each column in bold."""
     task, split = result.dataset.task, result.split
     table = Table(
-        title=f"{task.title}  Test: {len(split.test):,} rows from {split.validation_end + split.gap:%Y-%m-%d}",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        title_justify="left",
+        caption_justify="left",
+        title=f"{task.title}\nTest: {len(split.test):,} rows from {split.validation_end + split.gap:%Y-%m-%d}",
         caption=f"Ordered by {task.selection_metric.replace('_', ' ')} on validation. "
         f"Accuracy to F1 at a threshold chosen on validation.",
     )
-    table.add_column("model", style="bold")
-    for title, _, _ in COLUMNS:
-        table.add_column(title, justify="right")
-    table.add_column("fit", justify="right")
-    table.add_column("peak memory", justify="right")
+    table.add_column("model", style="bold", no_wrap=True)
+    shown = [column for column in COLUMNS if column[0] in _TITLES_IN_TERMINAL]
+    for title, _, _ in shown:
+        table.add_column(_TITLES_IN_TERMINAL[title], justify="right", no_wrap=True)
+    table.add_column("fit s", justify="right", no_wrap=True)
     best = best_figures(result.models)
     for model in result.models:
-        cells = [_cell(figure(model, field), best[field]) for _, field, _ in COLUMNS]
-        manifest = model.manifest
-        seconds = f"{manifest.fit_seconds:.1f} s" + (" (kept)" if model.reused else "")
-        table.add_row(f"{model.name} {model.artefact.version}", *cells, seconds, f"{manifest.peak_memory_mb:,.0f} MB")
+        cells = [_cell(figure(model, field), best[field]) for _, field, _ in shown]
+        table.add_row(f"{model.name} v{model.artefact.version}", *cells, f"{model.manifest.fit_seconds:.0f}")
     return table
 
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -31,8 +32,8 @@ class Spine:
     seconds: float
 
 
-def read_spine(task: Task, behaviour_path: Path) -> Spine:
-    """Run a task's spine SQL on the behaviour log, read-only.
+def read_spine(task: Task, behaviour_path: Path, now: datetime | None = None) -> Spine:
+    """Run a task's spine SQL on the behaviour log, read-only, as it would have answered at `now` (default: wall time).
 
     Naive timestamps of the log are UTC; the spine's carry it.
 
@@ -44,7 +45,7 @@ def read_spine(task: Task, behaviour_path: Path) -> Spine:
         If no row has a mature label, or the SQL's columns are not those that the task declares.
     """
     started = time.perf_counter()
-    table = _query(task, behaviour_path)
+    table = _query(task, behaviour_path, now or datetime.now(UTC))
     declared = {column.name: column.dtype for column in task.spine_columns}
     if set(table.column_names) != set(declared):
         raise DataError(
@@ -61,13 +62,15 @@ def read_spine(task: Task, behaviour_path: Path) -> Spine:
     return Spine(pa.table(columns, names=list(declared)), immature_rows, time.perf_counter() - started)
 
 
-def _query(task: Task, path: Path) -> pa.Table:
+def _query(task: Task, path: Path, now: datetime) -> pa.Table:
     """The SQL's answer as it is."""
     if not path.is_file():
         raise SourceError(f"No behaviour log at '{path}'. Load a shop first: storekeeper load complete-journey.")
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            return connection.sql(task.spine_sql, params=task.bound_parameters()).to_arrow_table()
+            return connection.sql(
+                task.spine_sql, params=task.bound_parameters() | {"now": now.astimezone(UTC).replace(tzinfo=None)}
+            ).to_arrow_table()
     except duckdb.Error as error:
         raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
 

@@ -21,7 +21,7 @@ from storekeeper.artefact import (
     write_artefact,
 )
 from storekeeper.clock import Clock
-from storekeeper.errors import CheckFailedError, DataError, NotFoundError
+from storekeeper.errors import CheckFailedError, DataError, NotFoundError, listing
 from storekeeper_training.cost import Cost, measure
 from storekeeper_training.dataset import Dataset, read_dataset
 from storekeeper_training.evaluate import Evaluation, best_threshold, evaluate
@@ -97,19 +97,72 @@ def train(
         If a saved model, read back, predicts otherwise than the trained one; nothing is then kept of it.
     """
     chosen = find_models(task, models)
-    dataset = read_dataset(task, dataset_folder)
+    run = _prepare(task, dataset_folder, models_dir, seed, clock)
+    results = [_result(run, model, reuse, progress) for model in chosen]
+    return _report(run, results, reports_dir, progress)
+
+
+def evaluate_trained(
+    task: Task,
+    dataset_folder: Path,
+    models_dir: Path,
+    reports_dir: Path,
+    models: Sequence[str] | None = None,
+    *,
+    progress: StageProgress = silent,
+) -> TrainResult:
+    """Evaluate the newest version of each model that was trained on a dataset; nothing is trained.
+
+    Parameters
+    ----------
+    models
+        Names of models; by default all that were trained.
+
+    Raises
+    ------
+    NotFoundError
+        If an asked model, or every model, was never trained on this dataset.
+    """
+    wanted = [model.name for model in find_models(task, models)] if models else None
+    run = _prepare(task, dataset_folder, models_dir, seed=0, clock=None)
+    found: dict[str, Artefact] = {}
+    for artefact in list_artefacts(models_dir, task.name):
+        if _trained_on(run, artefact):
+            found[artefact.model] = artefact
+    missing = [name for name in wanted or [] if name not in found]
+    if missing or not found:
+        raise NotFoundError(
+            f"Models {listing(missing or MODEL_NAMES)} were not trained on dataset '{dataset_folder.name}'. "
+            f"Trained on it: {listing(found)}. Train them: storekeeper train {task.name}."
+        )
+    results = [_reload(run, found[name]) for name in wanted or found]
+    return _report(run, results, reports_dir, progress)
+
+
+def _trained_on(run: _Run, artefact: Artefact) -> bool:
+    try:
+        return read_manifest(artefact.path).dataset_hash == run.dataset.manifest["dataset_hash"]
+    except (DataError, NotFoundError):
+        return False
+
+
+def _prepare(task: Task, folder: Path, models_dir: Path, seed: int, clock: Clock | None) -> _Run:
+    dataset = read_dataset(task, folder)
     split = split_by_fractions(dataset.timestamps, task.horizon)
     labels = dataset.labels
     samples = {name: Sample(dataset.columns(rows), labels[rows]) for name, rows in split.parts.items()}
     _check_classes(samples)
-    run = _Run(dataset, split, samples, training_hash(task), models_dir, seed, clock or Clock())
-    results = [_result(run, model, reuse, progress) for model in chosen]
+    return _Run(dataset, split, samples, training_hash(task), models_dir, seed, clock or Clock())
+
+
+def _report(run: _Run, results: list[ModelResult], reports_dir: Path, progress: StageProgress) -> TrainResult:
+    """Order the models by their validation figure; draw the report where it isn't there yet."""
     results.sort(key=lambda result: (-result.manifest.selection_value(), result.name))
-    report = reports_dir / f"{task.name}-{_run_hash(results)}.html"
-    result = TrainResult(dataset, split, tuple(results), report)
+    report = reports_dir / f"{run.dataset.task.name}-{_run_hash(results)}.html"
+    result = TrainResult(run.dataset, run.split, tuple(results), report)
     if not (report.is_file() and all(model.reused for model in results)):
         progress("report", 0, 1, "drawing")
-        write_report(result, samples["test"], seed=seed)
+        write_report(result, run.samples["test"], seed=run.seed)
         progress("report", 1, 1, str(report))
     return result
 

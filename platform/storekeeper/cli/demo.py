@@ -159,8 +159,7 @@ def _post(url: str, body: dict[str, Any]) -> Any:
 
 def _print_answer(answer: dict[str, Any]) -> None:
     asked, given = answer["asked"], answer["answer"]
-    vector = given["features"][0] if isinstance(given["features"], list) else given["features"]
-    rows = [[name, "null" if value is None else value] for name, value in vector.items()]
+    rows = [[name, "null" if values[0] is None else values[0]] for name, values in given["features"].items()]
     customer, category = asked["customer_id"][0], asked["category"][0]
     print_table(
         f"Served: household {customer} buys in {category} within 7 days with probability "

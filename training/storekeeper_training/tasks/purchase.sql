@@ -12,6 +12,8 @@ WITH purchases AS (
     quantity
   FROM events
   WHERE event_type = 'purchase' AND customer_id IS NOT NULL AND category IS NOT NULL
+    -- What lies beyond the clock's now has not happened yet.
+    AND event_time < $now AND known_time <= $now
 ),
 
 bounds AS (

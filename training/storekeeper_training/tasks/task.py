@@ -43,7 +43,8 @@ class Task:
     feature_service
         The Feast feature service that models of this task read.
     spine_sql
-        DuckDB SQL over the table `events`, with `$name` parameters. Its columns are the entity keys,
+        DuckDB SQL over the table `events`, with `$name` parameters, of which `$now` is the
+        clock's and must be used. Its columns are the entity keys,
         `event_timestamp`, the request columns and the label, which is null where it can't be known yet.
     parameters
         Values of the SQL's parameters, beside `$horizon`.
