@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +77,15 @@ def build_dataset(
     dataset_hash = _hash(inputs)
     folder = settings.datasets_dir / task.name / dataset_hash[:_HASH_DIGITS]
     if not force and (folder / MANIFEST_FILE).is_file():
-        return BuiltDataset(folder, json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")), True)
+        kept = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        _record(settings, kept, folder)
+        return BuiltDataset(folder, kept, True)
     progress(f"computing features of {spine.table.num_rows:,} rows")
     job = store.get_historical_features(
         entity_df=to_frame(spine.table), features=service, filter_by_created_timestamp=True
     )
     table = _training_table(spine, job.to_arrow(), service)
-    manifest = _manifest(task, inputs, dataset_hash, spine, table, settings.clock.now())
+    manifest = _manifest(task, inputs, dataset_hash, spine, table)
     progress("writing")
     _write(folder, table, manifest)
     _record(settings, manifest, folder)
@@ -131,16 +133,14 @@ def _training_table(spine: Spine, retrieved: pa.Table, service: Any) -> pa.Table
     return table
 
 
-def _manifest(
-    task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spine, table: pa.Table, now: datetime
-) -> dict[str, Any]:
+def _manifest(task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spine, table: pa.Table) -> dict[str, Any]:
     from importlib.metadata import version
 
     times = spine.table.column("event_timestamp")
     return inputs | {
         "dataset_hash": dataset_hash,
         "content_hash": _table_hash(table),
-        "created_at": now.isoformat(),
+        "created_at": datetime.now(UTC).isoformat(),
         "rows": table.num_rows,
         "positives": int(pa.compute.sum(table.column(task.label)).as_py()),
         "immature_rows": spine.immature_rows,
@@ -183,6 +183,7 @@ def _write(folder: Path, table: pa.Table, manifest: dict[str, Any]) -> None:
 
 
 def _record(settings: Settings, manifest: dict[str, Any], folder: Path) -> None:
+    """Note in the ledger that this is the training set in use now, newly made or not."""
     record = DatasetRecord(
         task=manifest["task"],
         dataset_hash=manifest["dataset_hash"],
@@ -190,6 +191,6 @@ def _record(settings: Settings, manifest: dict[str, Any], folder: Path) -> None:
         definition_hash=manifest["definition_hash"],
         rows=manifest["rows"],
         path=str(folder.relative_to(settings.home)),
-        created_at=datetime.fromisoformat(manifest["created_at"]),
+        created_at=datetime.now(UTC),
     )
     Ledger(settings.database_url).record_dataset(record)

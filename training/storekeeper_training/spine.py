@@ -66,11 +66,10 @@ def _query(task: Task, path: Path, now: datetime) -> pa.Table:
     """The SQL's answer as it is."""
     if not path.is_file():
         raise SourceError(f"No behaviour log at '{path}'. Load a shop first: storekeeper load complete-journey.")
+    parameters = task.bound_parameters() | {"now": now.astimezone(UTC).replace(tzinfo=None)}
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            return connection.sql(
-                task.spine_sql, params=task.bound_parameters() | {"now": now.astimezone(UTC).replace(tzinfo=None)}
-            ).to_arrow_table()
+            return connection.sql(task.spine_sql, params=parameters).to_arrow_table()
     except duckdb.Error as error:
         raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
 

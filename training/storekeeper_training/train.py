@@ -141,7 +141,7 @@ def evaluate_trained(
 
 def _trained_on(run: _Run, artefact: Artefact) -> bool:
     try:
-        return read_manifest(artefact.path).dataset_hash == run.dataset.manifest["dataset_hash"]
+        return read_manifest(artefact.path).dataset_hash == str(run.dataset.manifest["dataset_hash"])
     except (DataError, NotFoundError):
         return False
 
