@@ -1,6 +1,6 @@
 """Random shops: events, a spine and features, drawn from where point-in-time joins go wrong.
 
-Sizes follow STOREKEEPER_SHOPS (shops per property; 40 by default). The default run draws the same shops each time;
+Sizes follow STOREKEEPER_SHOPS (shops per property; 30 by default). The default run draws the same shops each time;
 a larger one draws new ones.
 """
 
@@ -25,7 +25,7 @@ _COUNT = os.environ.get("STOREKEEPER_SHOPS")
 def examples(share: float = 1.0) -> Callable[[Any], Any]:
     """Settings of a property: so many shops, the same ones in each default run."""
     return settings(
-        max_examples=max(5, int(int(_COUNT or 40) * share)),
+        max_examples=max(5, int(int(_COUNT or 30) * share)),
         deadline=None,
         derandomize=_COUNT is None,
         database=None,
