@@ -1,6 +1,7 @@
 """A tiny shop from events to models: loaded, applied, materialised and trained, once a test session."""
 
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -200,14 +201,24 @@ def settings_of(home: Path) -> Settings:
     return Settings(home, f"sqlite:///{home}/data/shop.db", Clock(fixed=NOW))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_variables() -> Iterator[None]:
+    """What the developer's shell sets is not the tests' business."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STOREKEEPER_CLOCK", "STOREKEEPER_DATABASE_URL", "STOREKEEPER_HOME"):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of the whole shop. Never served itself: every user takes a copy."""
     home = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("STOREKEEPER_CLOCK", raising=False)
         patch.setenv("STOREKEEPER_DATABASE_URL", f"sqlite:///{home}/data/shop.db")
         shutil.copytree(REPO, home / "feature_repo", ignore=shutil.ignore_patterns("__pycache__"))
+        configuration = home / "feature_repo" / "feature_store.yaml"
+        configuration.write_text(re.sub(r"clock: .*", f'clock: "{NOW.isoformat()}"', configuration.read_text()))
         settings = settings_of(home)
         fill_shop(settings)
         store = FeatureStore(settings.feature_repo)

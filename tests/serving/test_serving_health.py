@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from httpx import Client
 
-from storekeeper.errors import SourceError
+from storekeeper.errors import DataError, SourceError
 from storekeeper_serving.app import create_app
 
 
@@ -87,6 +88,20 @@ def test_store_fails_while_serving(client: Client, good_body: dict[str, Any], mo
         patch.setattr(SQLiteBackend, "read", fail)
         assert client.post("/predict/purchase", json=good_body).status_code == 503
     assert client.post("/predict/purchase", json=good_body).status_code == 200
+
+
+def test_state_of_other_definitions(
+    client: Client, good_body: dict[str, Any], engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """State that the reader finds unfit is the store's fault, not the caller's: 503."""
+
+    def fail(*_: object) -> None:
+        raise DataError("The state was built for another definition.")
+
+    monkeypatch.setattr(engine_of().catalogue.find("purchase").reader, "read", fail)
+    answer = client.post("/predict/purchase", json=good_body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
+    assert "another definition" in answer.json()["error"]["message"]
 
 
 def test_no_models(shop: Any, make_client: Any, good_body: dict[str, Any]) -> None:
