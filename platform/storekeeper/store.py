@@ -2,18 +2,23 @@
 
 import contextlib
 import io
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import feast
+import yaml
+from feast.entity import Entity
+from feast.errors import FeastError
 from feast.feature_view import FeatureView
-from feast.repo_config import RepoConfig, load_repo_config
+from feast.repo_config import FeastConfigError, RepoConfig, load_repo_config
 from feast.repo_operations import apply_total
+from sqlalchemy import make_url
 
 from storekeeper.clock import Clock
 from storekeeper.definitions import validate_views
-from storekeeper.definitions.repo import inside, repo_views
+from storekeeper.definitions.repo import inferred_views, inside, repo_views
 from storekeeper.errors import NotFoundError, SettingError, listing
 from storekeeper.online.store import clock_of
 from storekeeper.provider import StorekeeperProvider
@@ -71,6 +76,20 @@ class FeatureStore(feast.FeatureStore):
             self.registry.apply_materialization(view, self.project, datetime.fromtimestamp(0, until.tzinfo), until)
         return count, done
 
+    def apply(self, objects: Any, *arguments: Any, **options: Any) -> None:
+        """As Feast's, with the views checked before anything is written.
+
+        Raises
+        ------
+        DefinitionError, SourceError
+            Before anything is written.
+        """
+        given = list(objects) if isinstance(objects, Iterable) else [objects]
+        views = [item for item in given if isinstance(item, FeatureView)]
+        entities = {entity.name: entity for entity in [*self.list_entities(), *given] if isinstance(entity, Entity)}
+        validate_views(inferred_views(views, entities.values(), self.config), self.config)
+        super().apply(given, *arguments, **options)
+
     def apply_repo(self) -> str:
         """Register what the repo's files declare, if it all checks out; returns Feast's own report.
 
@@ -109,17 +128,26 @@ def load_config(repo_path: Path) -> RepoConfig:
     Raises
     ------
     SettingError
-        If there is no feature_store.yaml.
+        If there is no feature_store.yaml, or Feast can't read it.
     """
     file = repo_path / CONFIG_FILE
     if not file.is_file():
         raise SettingError(f"There is no '{file}'. Name a folder that holds a {CONFIG_FILE}.")
-    config: Any = load_repo_config(repo_path.resolve(), file)
-    registry = config.registry_config
-    if isinstance(registry, dict) and "path" in registry:
-        home = repo_path.resolve().parent
-        path = rooted_url(str(registry["path"]).replace("?plugin=storekeeper", ""), home)
-        registry["path"] = path
-        if path.startswith("sqlite:///"):
-            Path(path.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        config: Any = load_repo_config(repo_path.resolve(), file)
+        registry = config.registry_config
+    except (yaml.YAMLError, FeastConfigError, FeastError, TypeError) as error:
+        raise SettingError(f"'{file}' can't be used: {error}") from error
+    if isinstance(registry, dict) and "://" in str(registry.get("path")):
+        registry["path"] = _rooted_registry(str(registry["path"]), repo_path.resolve().parent)
     return config
+
+
+def _rooted_registry(path: str, home: Path) -> str:
+    """A SQL registry's URL without our plug-in, which finds the root by the working directory; its folder is made."""
+    url = make_url(path).difference_update_query(["plugin"]).render_as_string(hide_password=False)
+    rooted = rooted_url(url, home)
+    database = make_url(rooted).database
+    if rooted.startswith("sqlite:///") and database and database != ":memory:":
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    return rooted

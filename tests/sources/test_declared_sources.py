@@ -107,7 +107,8 @@ def test_what_is_no_url_is_refused(url: str) -> None:
     [
         ("int64", ValueType.INT64), ("int32", ValueType.INT32), ("int16", ValueType.INT32),
         ("double", ValueType.DOUBLE), ("float", ValueType.FLOAT), ("bool", ValueType.BOOL),
-        ("string", ValueType.STRING), ("large_string", ValueType.STRING), ("timestamp[us, tz=UTC]", ValueType.UNIX_TIMESTAMP),
+        ("string", ValueType.STRING), ("large_string", ValueType.STRING),
+        ("timestamp[us, tz=UTC]", ValueType.UNIX_TIMESTAMP),
         ("timestamp[us]", ValueType.UNIX_TIMESTAMP), ("date32[day]", ValueType.UNIX_TIMESTAMP),
         ("binary", ValueType.BYTES),
     ],

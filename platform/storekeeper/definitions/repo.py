@@ -4,16 +4,17 @@ import contextlib
 import copy
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from feast.feature_view import FeatureView
+from feast.entity import Entity
+from feast.feature_view import DUMMY_ENTITY_NAME, FeatureView
 from feast.inference import update_feature_views_with_inferred_features_and_entities
 from feast.infra.provider import get_provider
 from feast.repo_config import RepoConfig
 from feast.repo_operations import get_repo_files, parse_repo
 
-from storekeeper.errors import DefinitionError
+from storekeeper.errors import DefinitionError, listing
 
 
 @contextlib.contextmanager
@@ -42,17 +43,39 @@ def repo_views(config: RepoConfig) -> list[FeatureView]:
     Raises
     ------
     DefinitionError
-        If a view has no schema to check.
+        If a view has no schema to check, or names an entity that isn't declared.
     """
     contents = parse_repo(Path.cwd())
-    views = [copy.copy(view) for view in [*contents.feature_views, *contents.stream_feature_views]]
+    return inferred_views([*contents.feature_views, *contents.stream_feature_views], contents.entities, config)
+
+
+def inferred_views(
+    declared: Iterable[FeatureView], declared_entities: Iterable[Entity], config: RepoConfig
+) -> list[FeatureView]:
+    """Copies of views with their entity columns inferred, as Feast's `apply` would.
+
+    Raises
+    ------
+    DefinitionError
+        As `repo_views`.
+    """
+    entities = list(declared_entities)
+    views = [copy.copy(view) for view in declared]
+    known = {entity.name for entity in entities} | {DUMMY_ENTITY_NAME}
     for view in views:
+        unknown = [name for name in view.entities if name not in known]
+        if unknown:
+            # Feast would take such a view for one without keys.
+            raise DefinitionError(
+                f"Feature view '{view.name}' names the entity {listing(unknown)}, which isn't declared. There are: "
+                f"{listing(entity.name for entity in entities)}. Declare it at the top level of a file in the feature "
+                f"repo."
+            )
         if not view.features:
             raise DefinitionError(
                 f"Feature view '{view.name}' declares no schema. List its features with their types: "
                 f"schema=[Field(name=..., dtype=...)]."
             )
         view.entity_columns = list(view.entity_columns)
-    entities = list(contents.entities)
     update_feature_views_with_inferred_features_and_entities(get_provider(config), views, entities, config)
     return views
