@@ -38,7 +38,7 @@ class ViewPlan:
     ttl_us
         For latest-value views; 0 for no limit.
     types
-        Declared Arrow type per feature, in the view's order.
+        Declared Arrow type per feature, in the order of the aggregations, or of the view where it has none.
     windows
         For windowed views one entry a feature; empty for latest-value views.
     """
@@ -90,7 +90,8 @@ def plan_view(view: FeatureView) -> ViewPlan:
     """
     source = batch_source(view)
     keys = [field for field in view.entity_columns if field.name != DUMMY_ENTITY_ID]
-    names, mapped = {field.name for field in keys}, source.field_mapping
+    mapped = source.field_mapping
+    windows = tuple(window_feature(aggregation) for aggregation in aggregations(view))
     return ViewPlan(
         name=view.name,
         source=source,
@@ -99,10 +100,20 @@ def plan_view(view: FeatureView) -> ViewPlan:
         event_time=mapped.get(source.timestamp_field, source.timestamp_field),
         known_time=mapped.get(source.created_timestamp_column, source.created_timestamp_column) or None,
         ttl_us=_microseconds(view.ttl) or 0,
-        # Stream feature views come back from the registry with their join keys among the features.
-        types={feature.name: arrow_type(feature.dtype) for feature in view.features if feature.name not in names},
-        windows=tuple(window_feature(aggregation) for aggregation in aggregations(view)),
+        types=_types(view, {field.name for field in keys}, windows),
+        windows=windows,
     )
+
+
+def _types(view: FeatureView, keys: set[str], windows: Sequence[WindowFeature]) -> dict[str, pa.DataType]:
+    """Declared types of the features, in the order of their aggregations where there are any.
+
+    Stream feature views come back from the registry with their join keys among the features, and in an order that
+    Feast draws anew each time it writes them.
+    """
+    types = {feature.name: arrow_type(feature.dtype) for feature in view.features if feature.name not in keys}
+    made = [window.name for window in windows if window.name in types]
+    return {name: types[name] for name in dict.fromkeys([*made, *types])}
 
 
 def batch_source(view: Any) -> DataSource:
