@@ -1,6 +1,5 @@
 """Leaderboard: a run's models side by side, on the test period."""
 
-from rich import box
 from rich.table import Table
 
 from storekeeper_training.result import ModelResult, TrainResult
@@ -45,7 +44,8 @@ def leaderboard_table(result: TrainResult) -> Table:
     """For the terminal: the best on validation first, the best figure of each column in bold."""
     task, split = result.dataset.task, result.split
     table = Table(
-        box=box.SIMPLE_HEAD,
+        box=None,
+        pad_edge=False,
         padding=(0, 1, 0, 0),
         title_justify="left",
         caption_justify="left",

@@ -19,15 +19,18 @@ def register(app: typer.Typer) -> None:
 
 def apply(json: Json = False) -> None:
     """Check the feature repo against its sources and register what it declares; nothing is written if it fails."""
+    from storekeeper.definitions import plan_view
+
     store = _open_store()
     with console.status("Checking and registering the feature repo") if not json else _nothing():
         store.apply_repo()
-    views = [[view.name, ", ".join(view.entities), len(view.features)] for view in store.all_feature_views()]
+    plans = {view.name: plan_view(view) for view in store.all_feature_views()}
+    views = [[name, ", ".join(plan.keys), len(plan.types)] for name, plan in plans.items()]
     services = sorted(service.name for service in store.list_feature_services())
     if json:
         print_json({"views": [{"name": v[0], "features": v[2]} for v in views], "services": services})
         return
-    print_table("Feature views", {"view": "left", "entities": "left", "features": "right"}, views)
+    print_table("Feature views", {"view": "left", "join keys": "left", "features": "right"}, views)
     console.print(f"Feature services: {', '.join(services)}")
 
 

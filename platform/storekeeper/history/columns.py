@@ -54,6 +54,7 @@ def column_kind(type_: pa.DataType) -> str:
         (pa.types.is_boolean, "bool"),
         (pa.types.is_integer, "int"),
         (pa.types.is_floating, "float"),
+        (pa.types.is_decimal, "float"),
         (pa.types.is_string, "string"),
         (pa.types.is_large_string, "string"),
         (pa.types.is_timestamp, "timestamp"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from feast.repo_config import RepoConfig
 
 from storekeeper.definitions import ViewPlan, as_declared
 from storekeeper.errors import DataError
+from storekeeper.history import WindowFeature
 from storekeeper.history.columns import column_kind, times_us
 from storekeeper.history.state import (
     build_state,
@@ -101,8 +103,8 @@ class ViewState:
     def _layout(self) -> StateLayout:
         meta = self.backend.meta(self.name)
         kinds = meta.kinds if meta else {}
-        types = {w.column: _TYPES[kinds.get(w.column) or self._declared_kind(w.column)] for w in self.plan.windows}
-        return plan_state(self.plan.windows, types)
+        known = {w.column: kinds.get(w.column) or self._declared_kind(w.column) for w in self.plan.windows if w.column}
+        return _layout_for(self.plan.windows, tuple(sorted(known.items())))
 
     def _declared_kind(self, column: str) -> str:
         """A column's kind before anything was materialised, by what its features are declared to be."""
@@ -123,7 +125,7 @@ class ViewState:
 
     def _windowed_rows(self, events: pa.Table, kinds: dict[str, str], until_us: int) -> Iterator[StateRow]:
         plan = self.plan
-        layout = plan_state(plan.windows, {column: _TYPES[kind] for column, kind in kinds.items()})
+        layout = _layout_for(plan.windows, tuple(sorted(kinds.items())))
         built = build_state(
             events, layout, keys=plan.keys, event_time=plan.event_time, until_us=until_us, known_time=plan.known_time
         )
@@ -151,6 +153,12 @@ class ViewState:
         event = times_us(plan.event_time, rows.column(plan.event_time))
         known = times_us(plan.known_time, rows.column(plan.known_time), fallback=event) if plan.known_time else event
         return _sorted_rows(key_bytes(rows.select(list(plan.keys))), event, known, blobs)
+
+
+@lru_cache(maxsize=1024)
+def _layout_for(windows: tuple[WindowFeature, ...], kinds: tuple[tuple[str, str], ...]) -> StateLayout:
+    """The layout of a view whose aggregated columns are of some kinds; the same at every read."""
+    return plan_state(windows, {column: _TYPES[kind] for column, kind in kinds})
 
 
 def _reserved(name: str) -> str:

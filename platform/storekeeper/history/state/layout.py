@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -95,20 +96,20 @@ class StateLayout:
     distincts: tuple[DistinctList, ...]
     tails: tuple[Tail, ...]
 
-    @property
+    @cached_property
     def strings(self) -> tuple[str, ...]:
         """String columns whose values are kept, in name order."""
         kept = {c for s in self.series for c, partial in s.partials if partial in {"min", "max", "first"}}
         kept |= {d.column for d in self.distincts} | {t.column for t in self.tails if t.column}
         return tuple(sorted(column for column in kept if self.kinds.get(column) == "string"))
 
-    @property
+    @cached_property
     def widths(self) -> list[int]:
         """Words a row of each section: series, distinct lists, tails, then one word a string (its bytes)."""
         tiles = [s.width for s in self.series]
         return [*tiles, *[2 for _ in self.distincts], *[2 for _ in self.tails], *[1 for _ in self.strings]]
 
-    @property
+    @cached_property
     def fingerprint(self) -> int:
         """32 bits that differ between layouts."""
         described = [
