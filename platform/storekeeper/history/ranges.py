@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from storekeeper.history.order import stable_order
+
 _ELEMENTS_AT_ONCE = 10_000_000
 
 
@@ -101,7 +103,7 @@ def _rank(symbols: np.ndarray, lo: np.ndarray, hi: np.ndarray, levels: int) -> n
 
 def previous_equal(values: np.ndarray) -> np.ndarray:
     """Position of the previous equal value, (n,) int64; -1 for a first occurrence."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values, kind="stable") if values.dtype == np.float64 else stable_order(values)
     previous = np.full(len(values), -1, np.int64)
     same = values[order[1:]] == values[order[:-1]]
     previous[order[1:][same]] = order[:-1][same]

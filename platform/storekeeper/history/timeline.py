@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from storekeeper.history.order import stable_order
+
 _LARGEST = 2**62
 
 
@@ -84,7 +86,7 @@ def _searchsorted(axis: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """`searchsorted` with the needles sorted first: several times faster on a large axis."""
     if len(wanted) < 2 or np.all(wanted[1:] >= wanted[:-1]):
         return np.searchsorted(axis, wanted)
-    order = np.argsort(wanted, kind="stable")
+    order = stable_order(wanted)
     found = np.empty(len(wanted), np.int64)
     found[order] = np.searchsorted(axis, wanted[order])
     return found
@@ -123,7 +125,7 @@ def _argsort(axis: np.ndarray, ties: np.ndarray | None) -> np.ndarray:
     """Stable order of an axis; equal places go by `ties`, then by position."""
     if len(axis) < 2 or np.all(axis[1:] > axis[:-1]):
         return np.arange(len(axis))
-    order = np.argsort(axis, kind="stable")
+    order = stable_order(axis)
     if ties is None:
         return order
     placed = axis[order]
