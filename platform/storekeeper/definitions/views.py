@@ -100,7 +100,7 @@ def plan_view(view: FeatureView) -> ViewPlan:
         event_time=mapped.get(source.timestamp_field, source.timestamp_field),
         known_time=mapped.get(source.created_timestamp_column, source.created_timestamp_column) or None,
         ttl_us=_microseconds(view.ttl) or 0,
-        types=_types(view, {field.name for field in keys}, windows),
+        types=_types(view, {field.name for field in view.entity_columns} | {DUMMY_ENTITY_ID}, windows),
         windows=windows,
     )
 

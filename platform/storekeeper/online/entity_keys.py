@@ -78,7 +78,9 @@ def _typed(name: str, values: Sequence[object], type_: pa.DataType) -> pa.Array:
 
 
 def keys_from_protos(entity_keys: Sequence[EntityKeyProto], types: Mapping[str, pa.DataType]) -> pa.Table:
-    """Feast's entity keys as typed columns."""
+    """Feast's entity keys as typed columns; of a view about everyone no columns, but as many rows."""
+    if not types:
+        return pa.table({"row": pa.nulls(len(entity_keys))}).select([])
     columns: dict[str, list[object]] = {name: [] for name in types}
     for key in entity_keys:
         values = dict(zip(key.join_keys, key.entity_values, strict=True))

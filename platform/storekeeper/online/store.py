@@ -74,6 +74,8 @@ class StateOnlineStore(OnlineStore):
         ------
         UsageError
             For a windowed view: its state is made of events, not of feature values.
+        DataError
+            For rows that happen, or are known, later than the clock's now.
         """
         if aggregations(table):
             raise UsageError(
@@ -81,7 +83,7 @@ class StateOnlineStore(OnlineStore):
                 f"written. Materialise it (storekeeper materialize)."
             )
         state = self.view_state(config, table)
-        state.write_latest(_rows_table(state.plan, data))
+        state.write_latest(_rows_table(state.plan, data), clock_of(config).now())
         if progress:
             progress(len(data))
 
@@ -152,5 +154,7 @@ def _rows_table(
     time = pa.timestamp("us", tz="UTC")
     columns[plan.event_time] = pa.array([event for _, _, event, _ in data], time)
     if plan.known_time:
-        columns[plan.known_time] = pa.array([known for _, _, _, known in data], time)
+        # A null in pandas' timestamps is no None.
+        known_times = [None if known is None or known != known else known for _, _, _, known in data]
+        columns[plan.known_time] = pa.array(known_times, time)
     return pa.table(columns)

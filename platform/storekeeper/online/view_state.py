@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast.repo_config import RepoConfig
 
 from storekeeper.definitions import ViewPlan, as_declared
@@ -96,8 +97,21 @@ class ViewState:
         windows = self.plan.windows_of(features)
         return as_declared(read_state(blobs, self._layout(), windows, to_us(now)), self.plan)
 
-    def write_latest(self, rows: pa.Table) -> int:
-        """Put single rows of a latest-value view, unless newer ones are there."""
+    def write_latest(self, rows: pa.Table, now: datetime) -> int:
+        """Put single rows of a latest-value view, unless newer ones are there.
+
+        Raises
+        ------
+        DataError
+            If a row happens, or is known, later than `now`: state never answers with what is to come.
+        """
+        for column in filter(None, (self.plan.event_time, self.plan.known_time)):
+            latest = pc.max(rows.column(column)).as_py()
+            if latest is not None and latest > now:
+                raise DataError(
+                    f"Feature view '{self.plan.name}': a row of {latest.isoformat()} ('{column}') is in the future; "
+                    f"the clock shows {now.isoformat()}. Write it when its time has come, or set the clock."
+                )
         return self.backend.upsert(self.name, self._encode_latest(rows))
 
     def _layout(self) -> StateLayout:
@@ -129,7 +143,8 @@ class ViewState:
         built = build_state(
             events, layout, keys=plan.keys, event_time=plan.event_time, until_us=until_us, known_time=plan.known_time
         )
-        keys = key_bytes(built.keys)
+        # A table without columns forgets how many rows it had.
+        keys = key_bytes(built.keys) if plan.keys else [b""] * len(built.blobs)
         return _sorted_rows(keys, built.newest_us, built.newest_us, built.blobs)
 
     def _latest_rows(self, events: pa.Table, until_us: int) -> Iterator[StateRow]:
