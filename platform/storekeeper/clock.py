@@ -79,7 +79,8 @@ def parse_clock(spec: str) -> Clock:
 
 def _no_clock(spec: str) -> SettingError:
     return SettingError(
-        f"clock must be 'wall', a shifted wall such as 'wall-30d', or an instant such as '2017-12-25T00:00:00Z', "
+        f"The clock ({CLOCK_VARIABLE}, else clock in feature_store.yaml) must be 'wall', a shifted wall such as "
+        f"'wall-30d', or an instant such as '2017-12-25T00:00:00Z', "
         f"within the years 1 to 9999. Received: '{spec}'."
     )
 

@@ -204,6 +204,21 @@ def _alembic_config(connection: Connection) -> "Config":
     return config
 
 
+def refuse_missing_file(url: str) -> None:
+    """Refuse a SQLite file that isn't there, which SQLite would make, empty; nothing to do for a server.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        path = Path(str(parsed.database))
+        if not path.is_file():
+            raise SourceError(_explain(url, f"no such table, for there is no file '{path}'"))
+
+
 def make_database_folder(url: str) -> None:
     """Make the folder of a SQLite file, for SQLite makes only the file; nothing to do for a server."""
     parsed = parse_url(url)

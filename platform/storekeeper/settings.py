@@ -107,8 +107,18 @@ class Settings:
 
     @classmethod
     def load(cls, home: Path | None = None, env: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the environment and the feature repo's `feature_store.yaml`."""
+        """Read the environment and the feature repo's `feature_store.yaml`.
+
+        Raises
+        ------
+        SettingError
+            If there is no project, or a setting is malformed.
+        """
         root = find_home(env=env) if home is None else home.resolve()
+        if home is None and not (root / REPO_FOLDER / CONFIG_FILE).is_file():
+            raise SettingError(
+                f"'{root}' is no project: it has no {REPO_FOLDER}/{CONFIG_FILE}. Correct --home or {HOME_VARIABLE}."
+            )
         url = rooted_url(env.get(DATABASE_VARIABLE) or DEFAULT_DATABASE_URL, root)
         configured = _online_config(root / REPO_FOLDER / CONFIG_FILE).get("clock")
         return cls(home=root, database_url=url, clock=resolve_clock(str(configured) if configured else None, env))

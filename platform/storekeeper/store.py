@@ -3,7 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from storekeeper.clock import Clock
 from storekeeper.definitions import validate_views
 from storekeeper.definitions.repo import inferred_views, inside, repo_views
 from storekeeper.errors import NotFoundError, SettingError, listing
-from storekeeper.online.store import clock_of
+from storekeeper.online.store import StateOnlineStore, clock_of
 from storekeeper.provider import StorekeeperProvider
 from storekeeper.settings import CONFIG_FILE, rooted_url
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeatureStore(feast.FeatureStore):
@@ -75,6 +77,15 @@ class FeatureStore(feast.FeatureStore):
         if done:
             self.registry.apply_materialization(view, self.project, datetime.fromtimestamp(0, until.tzinfo), until)
         return count, done
+
+    def materialised_until(self, view: FeatureView) -> datetime | None:
+        """The instant at which a view's state stands; None where it was never built."""
+        online_store = self._get_provider().online_store
+        if not isinstance(online_store, StateOnlineStore):
+            return None
+        state = online_store.view_state(self.config, view)
+        meta = state.backend.meta(state.name)
+        return _EPOCH + timedelta(microseconds=meta.until_us) if meta and meta.until_us else None
 
     def apply(self, objects: Any, *arguments: Any, **options: Any) -> None:
         """As Feast's, with the views checked before anything is written.

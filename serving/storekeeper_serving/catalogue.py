@@ -63,10 +63,10 @@ class Catalogue:
         """
         models = self.entries.get(task)
         if models is None:
-            raise RequestError(_unknown("task", task, self.entries, "storekeeper train --task NAME"))
+            raise RequestError(_unknown("task", task, self.entries, "storekeeper train NAME"))
         name = self._default(task) if model is None else model
         if name not in models:
-            problem = _unknown("model", name, models, f"storekeeper train --task {task} --model NAME")
+            problem = _unknown("model", name, models, f"storekeeper train {task} --model NAME")
             raise RequestError(problem)
         entry = models[name]
         if version is not None and version != _artefact(entry).version:
@@ -186,7 +186,7 @@ def _stale(artefact: Artefact, trained_on: str, reader: FeatureReader) -> Proble
         f"definitions {trained_on[:16]}",
         f"{reader.definition_hash[:16]}, which are in force",
         None,
-        f"Train it again (storekeeper train --task {artefact.task}), or apply the definitions it was trained on.",
+        f"Train it again (storekeeper train {artefact.task}), or apply the definitions it was trained on.",
     )
 
 

@@ -26,7 +26,7 @@ def serve_project(
     if not list_artefacts(settings.models_dir):
         raise NotFoundError(
             f"There is no trained model in '{settings.models_dir}', so there is nothing to serve. "
-            f"Train one: storekeeper train --task purchase."
+            f"Train one: storekeeper train purchase."
         )
     from storekeeper_serving.server import bind_socket
 

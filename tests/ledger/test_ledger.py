@@ -108,6 +108,10 @@ def test_figures_that_json_lacks_are_kept_as_null(ledger: Ledger) -> None:
 
 
 def test_a_database_without_the_tables_is_a_clear_error(tmp_path: Path) -> None:
-    """The message says how to create them."""
+    """The message says how to create them; a file that isn't there is not made."""
+    with pytest.raises(SourceError, match=r"there is no file .*nowhere.db.*alembic upgrade head"):
+        Ledger(f"sqlite:///{tmp_path}/nowhere.db").list_loads()
+    assert not (tmp_path / "nowhere.db").exists()
+    (tmp_path / "empty.db").touch()
     with pytest.raises(SourceError, match=r"no such table: ledger_loads.*alembic upgrade head"):
         Ledger(f"sqlite:///{tmp_path}/empty.db").list_loads()

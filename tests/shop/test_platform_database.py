@@ -79,6 +79,8 @@ def test_upgrade_leaves_the_tables_of_others_alone(url: str, tmp_path: Path) -> 
 
 def test_alembic_command_works_from_a_checkout(tmp_path: Path) -> None:
     """`alembic upgrade head` and `alembic check` take the URL from the settings and agree with the models."""
+    (tmp_path / "feature_repo").mkdir()
+    (tmp_path / "feature_repo" / "feature_store.yaml").touch()
     env = {"PATH": "/usr/bin:/bin", "STOREKEEPER_HOME": str(tmp_path), "PYTHONWARNINGS": "error"}
     for command in (["upgrade", "head"], ["check"]):
         run = subprocess.run(

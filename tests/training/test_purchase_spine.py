@@ -193,7 +193,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="storekeeper load"):
         read_spine(PURCHASE, tmp_path / "none.duckdb")
     (tmp_path / "broken.duckdb").write_bytes(b"DUCK" * 1000)
-    with pytest.raises(SourceError, match="can't be read"):
+    with pytest.raises(SourceError, match="can't be opened"):
         read_spine(PURCHASE, tmp_path / "broken.duckdb")
     duckdb.connect(str(tmp_path / "empty.duckdb")).close()
     with pytest.raises(SourceError, match="events"):

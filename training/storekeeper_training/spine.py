@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storekeeper.errors import DataError, SourceError
+from storekeeper.sources.duckdb_reader import open_duckdb
 from storekeeper_training.tasks import Task
 
 
@@ -64,14 +65,12 @@ def read_spine(task: Task, behaviour_path: Path, now: datetime | None = None) ->
 
 def _query(task: Task, path: Path, now: datetime) -> pa.Table:
     """The SQL's answer as it is."""
-    if not path.is_file():
-        raise SourceError(f"No behaviour log at '{path}'. Load a shop first: storekeeper load complete-journey.")
     parameters = task.bound_parameters() | {"now": now.astimezone(UTC).replace(tzinfo=None)}
-    try:
-        with duckdb.connect(str(path), read_only=True) as connection:
+    with open_duckdb(path) as connection:
+        try:
             return connection.sql(task.spine_sql, params=parameters).to_arrow_table()
-    except duckdb.Error as error:
-        raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
+        except duckdb.Error as error:
+            raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
 
 
 def _typed(values: pa.ChunkedArray, dtype: str) -> pa.ChunkedArray:

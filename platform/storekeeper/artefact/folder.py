@@ -84,7 +84,7 @@ def find_artefact(models_dir: Path, task: str, model: str, version: int | None =
         raise _no_models(models_dir, task)
     raise NotFoundError(
         f"Task '{task}' has no model {asked}. It has: {listing(f'{a.model} {a.version}' for a in existing)}. "
-        f"Train it: storekeeper train --task {task} --model {model}."
+        f"Train it: storekeeper train {task} --model {model}."
     )
 
 
@@ -129,8 +129,7 @@ def _publish(home: Path, temporary: Path, manifest: Manifest, check: Callable[[P
 def _no_models(models_dir: Path, task: str) -> NotFoundError:
     tasks = {artefact.task for artefact in list_artefacts(models_dir)}
     return NotFoundError(
-        f"Task '{task}' has no trained model. Tasks that have: {listing(tasks)}. "
-        f"Train one: storekeeper train --task {task}."
+        f"Task '{task}' has no trained model. Tasks that have: {listing(tasks)}. Train one: storekeeper train {task}."
     )
 
 

@@ -48,29 +48,29 @@ def materialize(
     from storekeeper.ledger import Ledger, MaterialisationRecord
     from storekeeper.settings import Settings
 
-    store, end = _open_store(), _instant(until)
-    views, done = _chosen(store, view), []
+    store = _open_store()
+    views, end, done = _chosen(store, view), _instant(until, store.clock.now()), []
     ledger = Ledger(Settings.load().database_url)
+    ledger.find_materialisation(views[0].name)  # so that an unusable ledger is noticed before anything is built
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=progress_console, transient=True) as bars:
+    quiet = not progress_console.is_terminal
+    with Progress(*columns, console=progress_console, transient=True, disable=quiet) as bars:
         bar = bars.add_task("Materialising", total=len(views))
         for chosen in views:
             bars.update(bar, description=f"Materialising {chosen.name}")
             started = time.perf_counter()
             entities, built = store.materialise_view(chosen, end, only_changed=not force)
+            at = store.materialised_until(chosen) or end
             if built:
-                at = end or store.clock.now()
                 ledger.record_materialisation(MaterialisationRecord(chosen.name, None, at, entities, datetime.now(UTC)))
-            done.append([chosen.name, entities, "built" if built else "unchanged", time.perf_counter() - started])
+            state = "built" if built else "unchanged"
+            done.append([chosen.name, entities, state, at.isoformat(), time.perf_counter() - started])
             bars.advance(bar)
     if json:
-        print_json([dict(zip(("view", "entities", "state", "seconds"), row, strict=True)) for row in done])
+        print_json([dict(zip(("view", "entities", "state", "until", "seconds"), row, strict=True)) for row in done])
         return
-    print_table(
-        f"Online state at {(end or store.clock.now()):%Y-%m-%d %H:%M} UTC",
-        {"view": "left", "entities": "right", "state": "left", "seconds": "right"},
-        done,
-    )
+    headings = {"view": "left", "entities": "right", "state": "left", "until": "left", "seconds": "right"}
+    print_table("Online state", headings, [[*row[:3], row[3].replace("+00:00", "Z"), row[4]] for row in done])
 
 
 def audit(
@@ -85,6 +85,7 @@ def audit(
     from storekeeper.settings import Settings
 
     store = _open_store()
+    _registered(store)
     with console.status("Replaying served vectors") if not json else _nothing():
         served = list(audit_served(store, Settings.load().served_dir))
         parities = list(compare_views(store)) if views else []
@@ -144,24 +145,33 @@ def _open_store() -> Any:
     return FeatureStore(Settings.load().feature_repo)
 
 
-def _chosen(store: Any, names: list[str] | None) -> list[Any]:
-    views = {view.name: view for view in store.all_feature_views()}
+def _registered(store: Any) -> list[Any]:
+    views: list[Any] = store.all_feature_views()
     if not views:
         raise NotFoundError("No feature views are registered. Register them first: storekeeper apply.")
+    return views
+
+
+def _chosen(store: Any, names: list[str] | None) -> list[Any]:
+    views = {view.name: view for view in _registered(store)}
     unknown = [name for name in names or [] if name not in views]
     if unknown:
         raise NotFoundError(f"There is no feature view {listing(unknown)}. There are: {listing(views)}.")
     return [views[name] for name in names or views]
 
 
-def _instant(text: str | None) -> datetime | None:
+def _instant(text: str | None, now: datetime) -> datetime:
+    """The instant that was asked for; by default `now`, beyond which nothing has happened yet."""
     if text is None:
-        return None
+        return now
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"--until takes an instant such as 2017-12-25T00:00:00Z. Received: '{text}'.") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    if instant > now:
+        raise UsageError(f"--until must not be after the clock's now, {now.isoformat()}. Received: '{text}'.")
+    return instant
 
 
 def _nothing() -> Any:

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from traceback import extract_tb
+from typing import Any
 
 from feast.entity import Entity
 from feast.feature_view import DUMMY_ENTITY_NAME, FeatureView
@@ -14,7 +16,7 @@ from feast.infra.provider import get_provider
 from feast.repo_config import RepoConfig
 from feast.repo_operations import get_repo_files, parse_repo
 
-from storekeeper.errors import DefinitionError, listing
+from storekeeper.errors import DefinitionError, StorekeeperError, listing
 
 
 @contextlib.contextmanager
@@ -43,10 +45,32 @@ def repo_views(config: RepoConfig) -> list[FeatureView]:
     Raises
     ------
     DefinitionError
-        If a view has no schema to check, or names an entity that isn't declared.
+        If a file can't be imported, a view has no schema to check, or names an entity that isn't declared.
     """
-    contents = parse_repo(Path.cwd())
+    contents = _parsed(Path.cwd())
     return inferred_views([*contents.feature_views, *contents.stream_feature_views], contents.entities, config)
+
+
+def _parsed(repo: Path) -> Any:
+    """What the repo's files declare; whatever goes wrong in one of them is told with its place."""
+    try:
+        return parse_repo(repo)
+    except StorekeeperError:
+        raise
+    except Exception as error:
+        # A file of the repo is code: it may fail in any way.
+        raise DefinitionError(
+            f"The feature repo can't be read: {_place(error, repo)}{type(error).__name__}: {error}. "
+            f"Correct that, and apply again."
+        ) from error
+
+
+def _place(error: Exception, repo: Path) -> str:
+    """File and line of the repo that an error comes from; empty if from none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}, line {error.lineno}: "
+    frames = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(repo)]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
 
 
 def inferred_views(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from storekeeper.database import database_errors, open_engine
+from storekeeper.database import database_errors, open_engine, refuse_missing_file
 from storekeeper.ledger.models import DatasetRow, LedgerBase, LoadRow, MaterialisationRow, ModelRunRow
 from storekeeper.ledger.records import DatasetRecord, LoadRecord, MaterialisationRecord, ModelRunRecord
 
@@ -93,6 +93,7 @@ class Ledger:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
+        refuse_missing_file(self._url)
         with database_errors(self._url), Session(self._engine) as session, session.begin():
             yield session
 

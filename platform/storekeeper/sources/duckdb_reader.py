@@ -89,7 +89,7 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[obje
     try:
         return connection.sql(sql, params=parameters).to_arrow_table()
     except duckdb.Error as error:
-        raise SourceError(f"DuckDB can't answer a query: {_first_line(error)}") from error
+        raise SourceError(f"DuckDB can't answer a query: {_reason(error)}") from error
 
 
 def query_relation(query: str | None) -> str:
@@ -123,6 +123,12 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """A SQL string in quotes."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _reason(error: Exception) -> str:
+    """DuckDB's message with what it says exists, without the query that it quotes."""
+    told = str(error).partition("\nLINE ")[0].split()
+    return " ".join(told) or type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from storekeeper.errors import SourceError, listing
+from storekeeper.settings import DATABASE_VARIABLE
 from storekeeper.sources.request import ReadRequest
 from storekeeper.sources.sql_values import to_arrow
 
@@ -77,7 +78,14 @@ def connect(url: str, source: str) -> Iterator[sa.Connection]:
     SourceError
         If the database can't be reached or refuses a statement; the message shows no password.
     """
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError):
+        # The text isn't repeated: it may hold a password.
+        raise SourceError(
+            f"Source '{source}': its database URL can't be read. Expected one such as 'sqlite:///data/shop.db'. "
+            f"Correct the declaration, or the variable that it refers to, such as {DATABASE_VARIABLE}."
+        ) from None
     shown = parsed.set(query={}).render_as_string(hide_password=True)
     try:
         engine = sa.create_engine(url)
