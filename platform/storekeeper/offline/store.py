@@ -87,7 +87,7 @@ class HistoryOfflineStore(OfflineStore):
 
         def compute() -> pa.Table:
             columns = _columns(join_key_columns, feature_name_columns, timestamp_field, known)
-            table = read_source(data_source, config, ReadRequest(columns, timestamp_field, start_date, end_date))
+            table = _read_unmapped(data_source, config, ReadRequest(columns, timestamp_field, start_date, end_date))
             return latest_visible(
                 table, keys=join_key_columns, event_time=timestamp_field, known_time=known, until_us=2**62
             )
@@ -108,7 +108,12 @@ class HistoryOfflineStore(OfflineStore):
         """All rows within a time range."""
         columns = _columns(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column or None)
         request = ReadRequest(columns, timestamp_field, start_date, end_date)
-        return HistoryRetrievalJob(lambda: read_source(data_source, config, request), home=home_of(config))
+        return HistoryRetrievalJob(lambda: _read_unmapped(data_source, config, request), home=home_of(config))
+
+
+def _read_unmapped(source: DataSource, config: RepoConfig, request: ReadRequest) -> pa.Table:
+    """Columns under the source's own names, which is how Feast asks for them here; it maps them itself."""
+    return read_source(source, config, request).rename_columns(list(request.columns))
 
 
 def saved_rows(config: RepoConfig, source: DataSource) -> RetrievalJob:
@@ -156,14 +161,15 @@ def _request_floats(views: Iterable[OnDemandFeatureView]) -> set[str]:
 
 
 def _spine_database(plans: Sequence[ViewPlan], config: RepoConfig) -> Path:
-    configured = config.offline_store.spine_database
-    shared = {plan.source.location for plan in plans if isinstance(plan.source, DuckDBSource)}
+    configured, home = config.offline_store.spine_database, home_of(config)
+    locations = [plan.source.location for plan in plans if isinstance(plan.source, DuckDBSource)]
+    shared = {home / expand_references(location) for location in locations}
     if configured is None and len(shared) != 1:
         raise UsageError(
             f"A SQL spine runs in one DuckDB file, but the asked views read {listing(shared)}. "
             f"Name the file as offline_store.spine_database in feature_store.yaml."
         )
-    return home_of(config) / expand_references(configured or next(iter(shared)))
+    return home / expand_references(configured) if configured else next(iter(shared))
 
 
 def _metadata(spine: Spine, refs: Sequence[str], requests: Sequence[ViewRequest]) -> RetrievalMetadata:

@@ -84,7 +84,7 @@ def _access(source: DataSource, config: RepoConfig, ask: Callable[[pa.Schema], R
             schema = sql_schema(connection, declared)
             request = ask(schema)
             return schema if request is None else read_sql(connection, declared, request, schema)
-    database, relation = _duckdb_location(source, home)
+    database, relation = _duckdb_location(source, home, Path(config.repo_path or home))
     with open_duckdb(database) as opened, _named(source.name):
         schema = relation_schema(opened, relation)
         request = ask(schema)
@@ -100,18 +100,26 @@ def _named(source: str) -> Iterator[None]:
         raise SourceError(f"Source '{source}': {error}") from error.__cause__
 
 
-def _duckdb_location(source: DataSource, home: Path) -> tuple[Path | None, str]:
+def _duckdb_location(source: DataSource, home: Path, repo: Path) -> tuple[Path | None, str]:
     if isinstance(source, DuckDBSource):
         relation = ".".join(map(quote, source.table.split("."))) if source.table else query_relation(source.query)
         return home / expand_references(source.location), relation
     if isinstance(source, FileSource):
-        path = str(home / source.path) if "://" not in source.path else source.path
-        if "://" not in path and not Path(path).exists():
-            raise SourceError(f"Source '{source.name}': there is no file '{path}'.")
-        return None, file_relation(path)
+        return None, file_relation(source.path if "://" in source.path else str(_file(source, home, repo)))
     raise DefinitionError(
         f"Source '{source.name}' is a {type(source).__name__}. Storekeeper reads "
         f"{listing(['DuckDBSource', 'SQLSource', 'FileSource', 'PushSource over one of them'])}."
+    )
+
+
+def _file(source: FileSource, home: Path, repo: Path) -> Path:
+    """A file's place: from the project root as all paths, or from the repo as in Feast's own templates."""
+    places = (home / str(source.path), repo / str(source.path))
+    for place in places:
+        if place.exists():
+            return place
+    raise SourceError(
+        f"Source '{source.name}': there is no file '{places[0]}'. Correct its path, which starts at the project root."
     )
 
 
