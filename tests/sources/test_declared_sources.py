@@ -27,7 +27,7 @@ SOURCES = [
 ]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@pytest.mark.parametrize("source", SOURCES, ids=["table", "query", "sql table", "sql query"])
 def test_sources_survive_the_registry(source: Any) -> None:
     """What is stored comes back equal, as the same class, with every field."""
     back = DataSource.from_proto(source.to_proto())
