@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from command_line import make_ready, run_here
 from projects import Project
 from synthetic_shop import fill_shop
 
@@ -60,3 +61,22 @@ def own_shop_project(shop_project: Project, tmp_path: Path) -> Project:
     """A copy of `shop_project` that a test may change."""
     shutil.copytree(shop_project.root, tmp_path / "shop")
     return Project(tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def applied_home(shop_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the synthetic shop, with its features applied. Shared: take a copy to change it."""
+    home = tmp_path_factory.mktemp("applied") / "shop"
+    shutil.copytree(shop_project.root, home)
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_here(home, ["apply"], patch) == 0
+    return home
+
+
+@pytest.fixture(scope="session")
+def ready_home(applied_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a training set, three quick models and online state. Shared: take a copy to change it."""
+    home = tmp_path_factory.mktemp("ready") / "shop"
+    shutil.copytree(applied_home, home)
+    make_ready(home)
+    return home

@@ -19,6 +19,7 @@ from storekeeper.settings import Settings
 
 _SERVING = "Serving on "
 _START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,24 @@ def _columns(result: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
 def _server() -> Iterator[str]:
     """`storekeeper serve` in a process of its own, on a free port; stopped at the end."""
     command = [sys.executable, "-m", "storekeeper", "serve", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)  # noqa: S603  (ourselves)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:  # noqa: S603  (ourselves)
+        try:
+            yield _wait_for_url(process)
+        except BaseException:
+            _stop(process)
+            raise
+        if code := _stop(process):
+            raise CheckFailedError(f"The server ended with exit code {code} instead of 0.")
+
+
+def _stop(process: "subprocess.Popen[str]") -> int:
+    """Ask it to end, and end it if it doesn't; returns its exit code."""
+    process.terminate()
     try:
-        yield _wait_for_url(process)
-    finally:
-        process.terminate()
-        if process.wait(timeout=60) != 0:
-            raise CheckFailedError(f"The server ended with exit code {process.returncode} instead of 0.")
+        return process.wait(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _wait_for_url(process: "subprocess.Popen[str]") -> str:

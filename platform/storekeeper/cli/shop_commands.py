@@ -26,7 +26,8 @@ def load(
 
     loader, settings = find_loader(shop), Settings.load()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=progress_console, transient=True) as bars:
+    quiet = not progress_console.is_terminal
+    with Progress(*columns, console=progress_console, transient=True, disable=quiet) as bars:
         bar = bars.add_task("Loading", total=None)
 
         def show(step: str, done: int, total: int) -> None:
