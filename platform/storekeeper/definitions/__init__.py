@@ -2,7 +2,7 @@
 
 from storekeeper.definitions.fingerprint import definition_hash, view_hash
 from storekeeper.definitions.typed import as_declared
-from storekeeper.definitions.validate import validate_views
+from storekeeper.definitions.validate import check_plan, validate_views
 from storekeeper.definitions.views import ViewPlan, plan_view
 
-__all__ = ["ViewPlan", "as_declared", "definition_hash", "plan_view", "validate_views", "view_hash"]
+__all__ = ["ViewPlan", "as_declared", "check_plan", "definition_hash", "plan_view", "validate_views", "view_hash"]

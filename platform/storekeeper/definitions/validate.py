@@ -33,14 +33,21 @@ def validate_views(views: Iterable[FeatureView], config: RepoConfig) -> None:
         address = (type(source).__name__, str(source.to_proto().SerializeToString()))
         if address not in schemas:
             schemas[address] = _mapped(check_source(source, config), source.field_mapping)
-        _check_view(plan, schemas[address])
+        check_plan(plan, schemas[address])
 
 
 def _mapped(schema: pa.Schema, mapping: dict[str, str]) -> pa.Schema:
     return pa.schema([field.with_name(mapping.get(field.name, field.name)) for field in schema])
 
 
-def _check_view(plan: ViewPlan, schema: pa.Schema) -> None:
+def check_plan(plan: ViewPlan, schema: pa.Schema) -> None:
+    """Check one view against the columns of its source, under their mapped names.
+
+    Raises
+    ------
+    DefinitionError
+        As `validate_views`.
+    """
     if not plan.event_time:
         raise DefinitionError(
             f"Feature view '{plan.name}': source '{plan.source.name}' names no timestamp_field. "
