@@ -31,7 +31,8 @@ BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README
 DECLARATION = next(text for language, text in BLOCKS if language == "python" and text.startswith("# feature_repo/"))
 SHELL = [text for language, text in BLOCKS if language == "bash" and not text.startswith("curl")]
 CURL = [text for language, text in BLOCKS if language == "bash" and text.startswith("curl")]
-PYTHON = [text for language, text in BLOCKS if language == "python" and text is not DECLARATION]
+EXAMPLE = next(text for language, text in BLOCKS if language == "python" and text.startswith("def test_"))
+PYTHON = [text for language, text in BLOCKS if language == "python" and text not in {DECLARATION, EXAMPLE}]
 
 
 def shell(home: Path, text: str) -> str:
@@ -61,6 +62,18 @@ def test_every_block_is_tested() -> None:
     """No block is of a kind that no test here runs."""
     assert {block.language for block in BLOCKS} == {"console", "mermaid", "python", "bash"}
     assert (len(SHELL), len(CURL), len(PYTHON)) == (1, 1, 3)
+
+
+def test_unit_test_of_a_feature(tmp_path: Path) -> None:
+    """The README's example of a test passes on the README's feature."""
+    from storekeeper.testing import FeatureRepo
+
+    repo = tmp_path / "feature_repo"
+    shutil.copytree(ROOT / "feature_repo", repo, ignore=shutil.ignore_patterns("__pycache__"))
+    (repo / "peak_views.py").write_text(DECLARATION, encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(compile(EXAMPLE, "README.md", "exec"), names)  # noqa: S102  (the README's own)
+    names["test_peaks"](FeatureRepo.load(repo))  # type: ignore[operator]
 
 
 @pytest.mark.slow
