@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from storekeeper import __version__
@@ -55,11 +56,13 @@ def create_app(settings: Settings, options: ServingOptions | None = None, engine
             app.state.engine = None
             await run_in_threadpool(opened.close)
 
-    app = FastAPI(
+    # FastAPI's own documentation page is blank where its CDN can't be reached.
+    app = FastAPIOffline(
         title="Storekeeper",
         version=__version__,
         summary="How a shop's customers will behave, from online features.",
         lifespan=lifespan,
+        redoc_url=None,
     )
     app.state.engine = None
     app.include_router(router)

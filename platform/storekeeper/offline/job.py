@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -67,6 +68,19 @@ class HistoryRetrievalJob(RetrievalJob):
         """The result as pandas: the spine's index, and nullable integers exact (`Int64`) instead of floats."""
         frame = to_frame(self.to_arrow(validation_reference=validation_reference, timeout=timeout))
         return frame if self._index is None else frame.set_index(self._index)
+
+    def to_tensor(
+        self, kind: str = "torch", default_value: Any = float("nan"), timeout: int | None = None
+    ) -> dict[str, Any]:
+        """As Feast's. Integers with nulls become float64, since NaN fits in no integer, unless the default is one."""
+        frame = self.to_df(timeout=timeout)
+        if not isinstance(default_value, int):
+            exact = [name for name, dtype in frame.dtypes.items() if dtype in _NULLABLE.values()]
+            frame = frame.astype(dict.fromkeys(exact, "float64"))
+        # Feast's method asks its job for nothing but the frame.
+        job: Any = SimpleNamespace(to_df=lambda timeout: frame)  # noqa: ARG005
+        tensors: dict[str, Any] = RetrievalJob.to_tensor(job, kind, default_value, timeout)
+        return tensors
 
     @property
     def full_feature_names(self) -> bool:
