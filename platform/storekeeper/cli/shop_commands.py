@@ -1,4 +1,4 @@
-"""`storekeeper load`: a real shop into the canonical schema."""
+"""`storekeeper load`: a real or simulated shop into the canonical schema."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,12 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    shop: Annotated[str, typer.Argument(help="Which shop: complete-journey.")],
+    shop: Annotated[str, typer.Argument(help="Which shop: complete-journey or simulated.")],
+    customers: Annotated[int | None, typer.Option(help="simulated: how many customers.")] = None,
+    days: Annotated[int | None, typer.Option(help="simulated: how many days.")] = None,
+    seed: Annotated[int | None, typer.Option(help="simulated: which of the shops of that size.")] = None,
+    start: Annotated[str | None, typer.Option(help="simulated: the first day, such as 2024-01-01.")] = None,
+    products: Annotated[int | None, typer.Option(help="simulated: how many products.")] = None,
     force: Annotated[bool, typer.Option(help="Load again even if nothing has changed.")] = False,
     json: Json = False,
 ) -> None:
@@ -24,7 +29,9 @@ def load(
     from storekeeper.settings import Settings
     from storekeeper.shop import find_loader
 
-    loader, settings = find_loader(shop), Settings.load()
+    given = {"customers": customers, "days": days, "seed": seed, "start": start, "products": products}
+    options = {name: value for name, value in given.items() if value is not None}
+    loader, settings = find_loader(shop, options), Settings.load()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     quiet = not progress_console.is_terminal
     with Progress(*columns, console=progress_console, transient=True, disable=quiet) as bars:

@@ -29,7 +29,8 @@ class StagedShop:
     Attributes
     ----------
     events
-        Name of a temporary view with columns of the behaviour log, in any order; those it lacks are null.
+        Name of a temporary view with columns of the behaviour log, in any order; those it lacks are null. None if
+        the loader wrote the log itself, in order and with unique ids, because it's too much to stage.
     tables
         Rows of the SQL tables, by table name.
     cleaned
@@ -38,7 +39,7 @@ class StagedShop:
         As in `LoadReport`; counts that are 0 are left out there.
     """
 
-    events: str
+    events: str | None
     tables: Mapping[str, pa.Table]
     cleaned: tuple[Cleaned, ...] = ()
     adjustments: Mapping[str, int] = field(default_factory=dict)
@@ -89,7 +90,9 @@ def store_shop(
         progress("Reading and cleaning", 1, 4)
         staged = stage(connection)
         progress("Writing the behaviour log", 2, 4)
-        events = _write_events(connection, staged.events)
+        if staged.events is not None:
+            _write_events(connection, staged.events)
+        events = _count_events(connection)
         _write_rejects(connection, loader, staged.cleaned, started_at)
         progress("Writing the tables", 3, 4)
         tables = replace_tables(settings.database_url, staged.tables)
@@ -125,8 +128,8 @@ def _read_load(settings: Settings, loader: str, source_fingerprint: str) -> tupl
         return None, events
 
 
-def _write_events(connection: duckdb.DuckDBPyConnection, staged: str) -> dict[str, int]:
-    """Copy the staged events in order and count them by type."""
+def _write_events(connection: duckdb.DuckDBPyConnection, staged: str) -> None:
+    """Copy the staged events in order."""
     try:
         connection.execute(f"INSERT INTO {EVENTS} BY NAME FROM {quote(staged)} ORDER BY {EVENT_TIME}, {EVENT_ID}")
     except (duckdb.ConstraintException, duckdb.BinderException) as error:
@@ -134,7 +137,6 @@ def _write_events(connection: duckdb.DuckDBPyConnection, staged: str) -> dict[st
     total, ids = connection.execute(f"SELECT count(*), count(DISTINCT {EVENT_ID}) FROM {EVENTS}").fetchall()[0]
     if total != ids:
         raise DataError(f"Event ids must be unique: {total} events came with {ids} different ids.")
-    return _count_events(connection)
 
 
 def _count_events(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
