@@ -11,7 +11,7 @@ REVISION = 1
 
 FEWEST_PRODUCTS = 100
 _LIMITS = {
-    "customers": (1, 50_000_000),
+    "customers": (1, 10_000_000),
     "days": (1, 3_660),
     "seed": (0, 2**53),
     "products": (FEWEST_PRODUCTS, 50_000),

@@ -8,6 +8,7 @@ from storekeeper.shop.simulator.calendar import DAY_US
 from storekeeper.shop.simulator.draws import Floats, Integers, Purpose, draw, four_uniform
 from storekeeper.shop.simulator.options import SimulationOptions
 from storekeeper.shop.simulator.people import SEGMENTS, SENSITIVITIES, Lives, Traits, traits_of
+from storekeeper.shop.simulator.words import spell
 
 _AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 _AGE_SHARES = np.full((SEGMENTS, len(_AGE_BANDS)), 0.05)
@@ -19,6 +20,8 @@ _HOMES = ("RENTER", "HOMEOWNER")
 _OWNER_SHARES = np.array([0.05, 0.25, 0.65, 0.7, 0.6, 0.75])
 _MARITAL = ("UNMARRIED", "MARRIED")
 _MARRIED_SHARES = np.array([0.05, 0.35, 0.8, 0.6, 0.5, 0.65])
+_SIZES = ("1", "2", "3", "4", "5+")
+_HOUSEHOLDS = ("1 ADULT NO KIDS", "1 ADULT KIDS", "2 ADULTS NO KIDS", "2 ADULTS KIDS")
 _KIDS = ("0", "1", "2", "3+")
 _UNKNOWN_SHARE = 0.04
 _MOVING_SHARE = 0.15
@@ -75,17 +78,15 @@ def _profile(
     is_married = (married < _MARRIED_SHARES[segment])[row]
     count = np.where(children, 1 + np.minimum(kids * 3, 2).astype(np.int64)[row], 0)
     size = 1 + is_married + count
-    adults = np.where(is_married, "2 ADULTS", "1 ADULT").astype(object)
-    households = adults + np.where(children, " KIDS", " NO KIDS").astype(object)
     income_band = pick_by_row(_INCOME_SHARES, traits.sensitivity, income)[row]
     return {
-        "age_band": _words(_AGE_BANDS, pick_by_row(_AGE_SHARES, segment, age)[row]),
-        "income_band": _words(_INCOME_BANDS, income_band, hidden=(unknown < _UNKNOWN_SHARE)[row]),
-        "home_ownership": _words(_HOMES, ((home < _OWNER_SHARES[segment])[row] ^ moved).astype(np.int64)),
-        "marital_status": _words(_MARITAL, is_married.astype(np.int64)),
-        "household_size": pa.array(np.where(size >= 5, "5+", np.minimum(size, 5).astype(str)).astype(object)),
-        "household_composition": pa.array(households),
-        "kids_count": _words(_KIDS, count),
+        "age_band": spell(_AGE_BANDS, pick_by_row(_AGE_SHARES, segment, age)[row]),
+        "income_band": spell(_INCOME_BANDS, income_band, hidden=(unknown < _UNKNOWN_SHARE)[row]),
+        "home_ownership": spell(_HOMES, ((home < _OWNER_SHARES[segment])[row] ^ moved).astype(np.int64)),
+        "marital_status": spell(_MARITAL, is_married.astype(np.int64)),
+        "household_size": spell(_SIZES, np.minimum(size, len(_SIZES)) - 1),
+        "household_composition": spell(_HOUSEHOLDS, 2 * is_married + children),
+        "kids_count": spell(_KIDS, count),
     }
 
 

@@ -21,6 +21,7 @@ from storekeeper.shop.columns import (
 from storekeeper.shop.simulator.catalogue import CATEGORIES, DEPARTMENT_OF, DEPARTMENTS
 from storekeeper.shop.simulator.deliveries import Events, part_repeats
 from storekeeper.shop.simulator.reviews import TEXTS
+from storekeeper.shop.simulator.words import spell
 from storekeeper.shop.simulator.world import World
 
 TRUTH = "truth"
@@ -125,13 +126,13 @@ def to_rows(world: World, events: Events, ids: npt.NDArray[np.int64]) -> pa.Tabl
     has_basket = events["basket"] >= 0
     columns = {
         "event_id": ids,
-        "event_type": _words(EVENT_TYPES, events["type"]),
+        "event_type": spell(EVENT_TYPES, events["type"]),
         "event_time": _instants(events["time"]),
         "known_time": _instants(events["known"]),
         "customer_id": events["who"] + 1,
         "product_id": pa.array(catalogue.product_ids[product], mask=no_product),
-        "category": _words(CATEGORIES, category, no_product),
-        "department": _words(DEPARTMENTS, DEPARTMENT_OF[category], no_product),
+        "category": spell(CATEGORIES, category, no_product),
+        "department": spell(DEPARTMENTS, DEPARTMENT_OF[category], no_product),
         "basket_id": _optional(events["basket"]),
         "session_id": _optional(events["session"]),
         "store_id": pa.array(events["who"] % _STORES + 1, mask=~has_basket),
@@ -142,7 +143,7 @@ def to_rows(world: World, events: Events, ids: npt.NDArray[np.int64]) -> pa.Tabl
         "discount_cents": _optional(events["discount"]),
         "coupon_cents": _optional(events["coupon"]),
         "rating": pa.array(events["rating"].astype(np.float64), mask=events["rating"] == 0),
-        "review_text": _words(TEXTS, events["text"], events["text"] < 0),
+        "review_text": spell(TEXTS, events["text"], events["text"] < 0),
     }
     return pa.table({name: columns[name] for name in EVENT_COLUMNS})
 
@@ -159,7 +160,7 @@ def _truths(events: Events, ids: npt.NDArray[np.int64]) -> pa.Table:
             codes.append(np.full(int(decided.sum()), _DECISION_NAMES.index(name), np.int8))
             chances.append(truth[decided, place])
     event_ids, code, chance = np.concatenate(found), np.concatenate(codes), np.concatenate(chances)
-    return pa.table({"event_id": event_ids, "decision": _words(_DECISION_NAMES, code), "probability": chance})
+    return pa.table({"event_id": event_ids, "decision": spell(_DECISION_NAMES, code), "probability": chance})
 
 
 def _instants(microseconds: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]:
@@ -168,10 +169,3 @@ def _instants(microseconds: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]
 
 def _optional(values: npt.NDArray[np.signedinteger]) -> pa.Array:
     return pa.array(values, mask=values < 0)
-
-
-def _words(
-    words: tuple[str, ...], code: npt.NDArray[np.integer], hidden: npt.NDArray[np.bool_] | None = None
-) -> pa.Array:
-    codes = pa.array(code.astype(np.int16), mask=hidden)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(words))
