@@ -183,14 +183,10 @@ def test_feast_apply_on_the_project_itself(own_shop_project: Project) -> None:
     assert [view.name for view in own_shop_project.open().all_feature_views()] == VIEWS
 
 
-# Feast 0.67 looks up an on-demand view's sources among plain feature views only.
-_ON_DEMAND_OVER_STREAM = pytest.mark.xfail(reason="shopping_context reads a stream feature view", strict=True)
-
-
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param("feature-views", marks=_ON_DEMAND_OVER_STREAM),
+        "feature-views",
         "stream-feature-views",
         "entities",
         "feature-services",
