@@ -69,6 +69,7 @@ def test_version(project: Project) -> None:
     assert shell(project, "--version").stdout == f"storekeeper {storekeeper.__version__}\n"
 
 
+@pytest.mark.slow
 def test_home_from_anywhere(ready: Path, tmp_path: Path) -> None:
     """With --home a command works on a project from any folder: JSON on stdout, nothing on stderr, exit code 0."""
     elsewhere = Project(tmp_path)
@@ -77,6 +78,7 @@ def test_home_from_anywhere(ready: Path, tmp_path: Path) -> None:
     assert {view["differing"] for view in json.loads(ended.stdout)["views"]} == {0}
 
 
+@pytest.mark.slow
 def test_errors_in_a_shell(ready: Path) -> None:
     """A wrong name ends with exit code 2, one line on stderr and no traceback."""
     ended = shell(Project(ready), "materialize", "--view", "nothing")

@@ -73,7 +73,13 @@ def test_whom_to_ask(shop: Path) -> None:
     assert list(asked) == ["customer_id", "category", "price"]
     assert {len(values) for values in asked.values()} == {len(asked["price"])}
     assert len(set(zip(asked["customer_id"], asked["category"], strict=True))) == len(asked["price"]) > 100
-    assert all(customer is None or customer > 0 for customer in asked["customer_id"])
+    assert all(customer > 0 for customer in asked["customer_id"])
+
+
+def test_nobody_to_ask(shop: Path) -> None:
+    """With a clock outside the shop's history, the demo says what to do."""
+    with pytest.raises(SourceError, match="No purchases in the 28 days before 2030-01-01"):
+        demo._whom_to_ask(Settings.load(shop, {"STOREKEEPER_CLOCK": "2030-01-01"}))
 
 
 @pytest.fixture(scope="module")

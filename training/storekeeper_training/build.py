@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storekeeper.definitions import definition_hash, plan_view
-from storekeeper.errors import CheckFailedError
+from storekeeper.errors import CheckFailedError, listing
 from storekeeper.ledger import DatasetRecord, Ledger
 from storekeeper.offline.job import to_frame
 from storekeeper.settings import Settings
@@ -76,8 +77,7 @@ def build_dataset(
     inputs = _inputs(task, store, spine, service)
     dataset_hash = _hash(inputs)
     folder = settings.datasets_dir / task.name / dataset_hash[:_HASH_DIGITS]
-    if not force and (folder / MANIFEST_FILE).is_file():
-        kept = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    if not force and (kept := _kept(folder)) is not None:
         _record(settings, kept, folder)
         return BuiltDataset(folder, kept, True)
     progress(f"computing features of {spine.table.num_rows:,} rows")
@@ -90,6 +90,15 @@ def build_dataset(
     _write(folder, table, manifest)
     _record(settings, manifest, folder)
     return BuiltDataset(folder, manifest, False)
+
+
+def _kept(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a dataset that is there, whole; None otherwise."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        return manifest if pq.read_metadata(folder / DATA_FILE).num_rows == manifest["rows"] else None
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return None
 
 
 def _inputs(task: Task, store: FeatureStore, spine: Spine, service: Any) -> dict[str, Any]:
@@ -126,10 +135,12 @@ def _training_table(spine: Spine, retrieved: pa.Table, service: Any) -> pa.Table
             f"The spine has {spine.table.num_rows:,} rows and retrieval gave {retrieved.num_rows:,}: rows must be kept."
         )
     table = spine.table
-    for projection in service.feature_view_projections:
-        for feature in projection.features:
-            if feature.name in retrieved.column_names and feature.name not in table.column_names:
-                table = table.append_column(feature.name, retrieved.column(feature.name))
+    features = [feature.name for projection in service.feature_view_projections for feature in projection.features]
+    if missing := set(features) - set(retrieved.column_names):
+        raise CheckFailedError(f"Retrieval lacks the features {listing(missing)} of service '{service.name}'.")
+    for name in features:
+        if name not in table.column_names:
+            table = table.append_column(name, retrieved.column(name))
     return table
 
 
@@ -142,10 +153,10 @@ def _manifest(task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spin
         "content_hash": _table_hash(table),
         "created_at": datetime.now(UTC).isoformat(),
         "rows": table.num_rows,
-        "positives": int(pa.compute.sum(table.column(task.label)).as_py()),
+        "positives": int(pc.sum(table.column(task.label)).as_py()),
         "immature_rows": spine.immature_rows,
-        "first_event_timestamp": pa.compute.min(times).as_py().isoformat(),
-        "last_event_timestamp": pa.compute.max(times).as_py().isoformat(),
+        "first_event_timestamp": pc.min(times).as_py().isoformat(),
+        "last_event_timestamp": pc.max(times).as_py().isoformat(),
         "columns": {field.name: str(field.type) for field in table.schema},
         "nulls": {name: table.column(name).null_count for name in table.column_names},
         "versions": {name: version(name) for name in ("storekeeper", "feast", "duckdb", "numpy", "pyarrow")},

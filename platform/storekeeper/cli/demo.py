@@ -42,7 +42,8 @@ STEPS = (
 _ASKED = """
 SELECT customer_id, category, median(amount_cents / quantity) AS price
 FROM events
-WHERE event_type = 'purchase' AND category IS NOT NULL AND event_time >= $now - INTERVAL 28 DAY AND event_time < $now
+WHERE event_type = 'purchase' AND customer_id IS NOT NULL AND category IS NOT NULL AND quantity > 0
+    AND event_time >= $now - INTERVAL 28 DAY AND event_time < $now
 GROUP BY ALL
 ORDER BY count(*) DESC, customer_id, category
 LIMIT 500
@@ -112,15 +113,17 @@ def _whom_to_ask(settings: Settings) -> dict[str, list[Any]]:
 
     connection = open_behaviour(settings.behaviour_path)
     try:
-        now = settings.clock.now().replace(tzinfo=None)
-        return {name: list(values) for name, values in _columns(connection.execute(_ASKED, {"now": now}))}
+        now = settings.clock.now()
+        found = connection.sql(_ASKED, params={"now": now.replace(tzinfo=None)}).to_arrow_table()
     finally:
         connection.close()
-
-
-def _columns(result: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    names = [description[0] for description in result.description]
-    yield from zip(names, zip(*result.fetchall(), strict=True), strict=True)
+    if not found.num_rows:
+        raise SourceError(
+            f"No purchases in the 28 days before {now.isoformat()}, so there is nothing to ask for. Set the clock to a "
+            f"time within the shop's history."
+        )
+    asked: dict[str, list[Any]] = found.to_pydict()
+    return asked
 
 
 @contextlib.contextmanager

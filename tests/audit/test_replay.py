@@ -1,0 +1,128 @@
+"""Served vectors and online state against history, on the synthetic shop."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storekeeper.audit.log import ServedGroup, read_served
+from storekeeper.audit.parity import compare_view, compare_views
+from storekeeper.audit.replay import audit_served
+from storekeeper.settings import Settings
+from storekeeper.store import FeatureStore
+
+
+@pytest.fixture
+def settings(ready_home: Path, tmp_path: Path) -> Settings:
+    """A shop that is ready to serve."""
+    shutil.copytree(ready_home, tmp_path / "shop")
+    return Settings.load(tmp_path / "shop", {})
+
+
+def open_store(settings: Settings) -> FeatureStore:
+    return FeatureStore(settings.feature_repo)
+
+
+def serve(settings: Settings, *bodies: dict[str, Any]) -> None:
+    """Serve predictions."""
+    from storekeeper_serving.engine import Engine
+
+    engine = Engine(settings)
+    try:
+        for body in bodies:
+            engine.predict("purchase", json.dumps(body).encode())
+    finally:
+        engine.close()
+
+
+def body(customers: list[int], model: str = "rule", **context: Any) -> dict[str, Any]:
+    entities = {"customer_id": customers, "category": "SOUP"}
+    return {"model": model, "entities": entities, "context": {"price": 250.0, **context}}
+
+
+def test_all_that_was_served_is_replayed(settings: Settings) -> None:
+    """Vectors of several models and requests, unknown entities, null and past context: all compared, none differs."""
+    serve(
+        settings,
+        body([1, 2, 3]),
+        body([1, 10**12, -5], model="xgboost"),
+        body([4], price=None),
+        body([5, 6], request_time="2017-12-24T18:30:00Z"),
+    )
+    (audit,) = audit_served(open_store(settings), settings.served_dir)
+    assert (audit.vectors, audit.differing, audit.skipped, audit.examples) == (9, 0, "", ())
+    assert audit.compared == 9 * audit.features
+    assert json.loads(json.dumps(audit.as_dict()))["compared"] == audit.compared
+
+
+def test_nothing_served(settings: Settings) -> None:
+    """Where nothing was served there is nothing to prove."""
+    assert list(audit_served(open_store(settings), settings.served_dir)) == []
+
+
+def test_late_knowledge_does_not_count(settings: Settings) -> None:
+    """History that became known after a vector was served doesn't make it wrong."""
+    import duckdb
+
+    serve(settings, body([1, 2]))
+    with duckdb.connect(str(settings.behaviour_path)) as connection:
+        connection.execute(
+            "INSERT INTO events (event_id, event_type, event_time, known_time, customer_id, product_id, category, "
+            "basket_id, quantity, amount_cents, discount_cents, coupon_cents) VALUES "
+            "(10000000, 'purchase', '2017-12-30', '2018-01-02', 1, 1, 'SOUP', 1, 1, 100, 0, 0)"
+        )
+    (audit,) = audit_served(open_store(settings), settings.served_dir)
+    assert audit.differing == 0
+
+
+def test_changed_history_is_found(settings: Settings) -> None:
+    """History that was rewritten makes what was served, and what is online, wrong; each is counted and named."""
+    import duckdb
+
+    serve(settings, body([1, 2]))
+    with duckdb.connect(str(settings.behaviour_path)) as connection:
+        connection.execute("DELETE FROM events WHERE customer_id = 1 AND event_type = 'purchase'")
+    store = open_store(settings)
+    (audit,) = audit_served(store, settings.served_dir)
+    assert audit.differing > 0
+    assert "spend_cents_91d" in {example.feature for example in audit.examples}
+    assert {example.row for example in audit.examples if example.feature == "spend_cents_91d"} == {0}
+    parities = {parity.view: parity for parity in compare_views(store)}
+    assert parities["customer_activity"].differing > 0
+    assert parities["customer_profile"].differing == 0
+    assert parities["customer_activity"].examples
+
+
+def test_a_service_that_is_gone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors of a service that is no longer registered, or means something else, are told, not compared."""
+    serve(settings, body([1]))
+    (group,) = read_served(settings.served_dir)
+    others = [
+        ServedGroup("gone", group.definition_hash, group.table),
+        ServedGroup(group.service, "0" * 64, group.table),
+    ]
+    monkeypatch.setattr("storekeeper.audit.replay.read_served", lambda _: iter([*others, group]))
+    gone, redefined, same = audit_served(open_store(settings), settings.served_dir)
+    assert "no longer registered" in gone.skipped
+    assert "redefined" in redefined.skipped
+    assert (gone.compared, redefined.compared) == (0, 0)
+    assert same.compared > 0
+
+
+def test_a_view_without_state(applied_home: Path) -> None:
+    """A view that was never materialised has nothing to compare."""
+    store = FeatureStore(applied_home / "feature_repo")
+    for view in store.all_feature_views():
+        parity = compare_view(store, view)
+        assert (parity.entities, parity.compared, parity.differing) == (0, 0, 0)
+
+
+def test_every_value_of_every_view(settings: Settings) -> None:
+    """All features of all entities are compared, view by view, and none differs."""
+    store = open_store(settings)
+    parities = list(compare_views(store))
+    assert len(parities) == len(store.all_feature_views())
+    assert all(parity.compared == parity.entities * parity.features > 0 for parity in parities)
+    assert sum(parity.differing for parity in parities) == 0
