@@ -1,13 +1,18 @@
-"""`storekeeper dataset build`, `train` and `evaluate`."""
+"""`storekeeper dataset build`, `lint`, `train` and `evaluate`."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from storekeeper.cli.output import Json, console, print_json, print_table, progress_console
-from storekeeper.errors import NotFoundError
+from storekeeper.errors import NotFoundError, SettingError, SourceError
 
 TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
+Allowed = Annotated[
+    list[str] | None, typer.Option("--allow", help="Let this lint's errors pass, by name; may be given several times.")
+]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be given several times.")]
 
 
@@ -16,6 +21,7 @@ def register(app: typer.Typer) -> None:
     dataset = typer.Typer(help="Point-in-time-correct training sets.", no_args_is_help=True)
     dataset.command("build")(build)
     app.add_typer(dataset, name="dataset")
+    app.command()(lint)
     app.command()(train)
     app.command()(evaluate)
 
@@ -60,9 +66,46 @@ def build(
     print_table(f"Training set of '{task}' in {built.folder}", {"": "left", "value": "right"}, rows)
 
 
+def lint(
+    task: TaskName,
+    allow: Allowed = None,
+    max_auc: Annotated[float, typer.Option(help="No single feature should reach this AUC alone.")] = 0.95,
+    json: Json = False,
+) -> None:
+    """Look for leaks in a task's latest training set, its declarations and their sources."""
+    import contextlib
+
+    from storekeeper_training.lint import Evidence, Limits, check_names, run_lints
+    from storekeeper_training.tasks import find_task
+
+    allowed = tuple(allow or ())
+    check_names(allowed)
+    found = find_task(task)
+    settings, store = _open()
+    folder = _latest_dataset(found, settings)
+    from storekeeper_training.dataset import read_dataset
+    from storekeeper_training.lint.declared import read_declared
+    from storekeeper_training.split import split_by_fractions
+
+    limits = Limits(auc=max_auc)
+    with contextlib.nullcontext() if json else console.status(f"Looking for leaks in the training set of '{task}'"):
+        dataset = read_dataset(found, folder)
+        split = split_by_fractions(dataset.timestamps, found.horizon)
+        report = run_lints(Evidence(dataset, split, limits, read_declared(dataset, settings, store, limits)))
+    if json:
+        print_json(report.as_dict(allowed))
+    else:
+        from storekeeper_training.lint.show import show_report
+
+        show_report(report, allowed, console)
+    if report.refused(allowed):
+        raise typer.Exit(1)
+
+
 def train(
     task: TaskName,
     model: Models = None,
+    allow: Allowed = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     force: Annotated[bool, typer.Option(help="Train again even what was trained on the same data.")] = False,
     json: Json = False,
@@ -72,7 +115,7 @@ def train(
 
     found = find_task(task)
     settings, _ = _open(store=False)
-    _print_result(_train(found, settings, model, seed, reuse=not force, quiet=json), as_json=json)
+    _print_result(_train(found, settings, model, seed, allow=allow or (), reuse=not force, quiet=json), as_json=json)
 
 
 def evaluate(task: TaskName, model: Models = None, json: Json = False) -> None:
@@ -87,7 +130,16 @@ def evaluate(task: TaskName, model: Models = None, json: Json = False) -> None:
     _print_result(evaluate_trained(found, *folders, model), as_json=json)
 
 
-def _train(task: Any, settings: Any, models: list[str] | None, seed: int, *, reuse: bool, quiet: bool) -> Any:
+def _train(
+    task: Any,
+    settings: Any,
+    models: list[str] | None,
+    seed: int,
+    *,
+    allow: Collection[str],
+    reuse: bool,
+    quiet: bool,
+) -> Any:
     from storekeeper_training.models import MODEL_NAMES, find_models
     from storekeeper_training.progress import ProgressBars, silent
 
@@ -96,13 +148,28 @@ def _train(task: Any, settings: Any, models: list[str] | None, seed: int, *, reu
     from storekeeper_training.train import train as train_models
 
     folders = (_latest_dataset(task, settings), settings.models_dir, settings.reports_dir)
+    options: dict[str, Any] = {"seed": seed, "reuse": reuse, "allow": allow, "examine": partial(_examine, settings)}
     if quiet:
-        result = train_models(task, *folders, chosen, seed=seed, reuse=reuse, progress=silent)
+        result = train_models(task, *folders, chosen, progress=silent, **options)
     else:
         with ProgressBars(progress_console) as bars:
-            result = train_models(task, *folders, chosen, seed=seed, reuse=reuse, progress=bars)
+            result = train_models(task, *folders, chosen, progress=bars, **options)
     _record(settings, result)
     return result
+
+
+def _examine(settings: Any, dataset: Any, split: Any) -> Any:
+    """What the lints look at: the dataset, and what the feature store and the shop say of it where they can be read."""
+    from storekeeper.store import FeatureStore
+    from storekeeper_training.lint import Evidence, Limits
+    from storekeeper_training.lint.declared import read_declared
+
+    limits = Limits()
+    try:
+        store = FeatureStore(settings.feature_repo)
+        return Evidence(dataset, split, limits, read_declared(dataset, settings, store, limits))
+    except (NotFoundError, SettingError, SourceError) as error:
+        return Evidence(dataset, split, limits, unread=str(error))
 
 
 def _latest_dataset(task: Any, settings: Any) -> Any:

@@ -46,12 +46,7 @@ def read_spine(task: Task, behaviour_path: Path, now: datetime | None = None) ->
         If no row has a mature label, or the SQL's columns are not those that the task declares.
     """
     started = time.perf_counter()
-    table = _query(task, behaviour_path, now or datetime.now(UTC))
-    declared = {column.name: column.dtype for column in task.spine_columns}
-    if set(table.column_names) != set(declared):
-        raise DataError(
-            f"The spine of task '{task.name}' must have the columns {list(declared)}. It has {table.column_names}."
-        )
+    table = spine_at(task, behaviour_path, now or datetime.now(UTC))
     mature = table.filter(pc.is_valid(table[task.label]))
     immature_rows = table.num_rows - mature.num_rows
     if not mature.num_rows:
@@ -59,8 +54,24 @@ def read_spine(task: Task, behaviour_path: Path, now: datetime | None = None) ->
             f"The spine of task '{task.name}' is empty: {immature_rows} rows, none with a label that can be known yet. "
             f"The log must reach back over the look-back and {task.horizon} past the first cut-off."
         )
-    columns = [_typed(mature[name], dtype) for name, dtype in declared.items()]
-    return Spine(pa.table(columns, names=list(declared)), immature_rows, time.perf_counter() - started)
+    return Spine(mature, immature_rows, time.perf_counter() - started)
+
+
+def spine_at(task: Task, behaviour_path: Path, now: datetime) -> pa.Table:
+    """Every row that the spine's SQL gives at `now`, in the declared types; labels that can't be known are null.
+
+    Raises
+    ------
+    SourceError, DataError
+        As `read_spine`, which keeps the rows with labels.
+    """
+    table = _query(task, behaviour_path, now)
+    declared = {column.name: column.dtype for column in task.spine_columns}
+    if set(table.column_names) != set(declared):
+        raise DataError(
+            f"The spine of task '{task.name}' must have the columns {list(declared)}. It has {table.column_names}."
+        )
+    return pa.table([_typed(table[name], dtype) for name, dtype in declared.items()], names=list(declared))
 
 
 def _query(task: Task, path: Path, now: datetime) -> pa.Table:

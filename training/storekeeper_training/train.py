@@ -1,6 +1,6 @@
 """Train: a dataset in, evaluated and checked artefacts and a report out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -26,6 +26,7 @@ from storekeeper_training.cost import Cost, measure
 from storekeeper_training.dataset import Dataset, read_dataset
 from storekeeper_training.evaluate import Evaluation, best_threshold, evaluate
 from storekeeper_training.fingerprint import training_hash
+from storekeeper_training.lint import Evidence, check_names, refuse, run_lints
 from storekeeper_training.models import MODEL_NAMES, Fitted, Model, Sample, find_models, package_versions
 from storekeeper_training.progress import StageProgress, silent
 from storekeeper_training.report import write_report
@@ -63,6 +64,8 @@ def train(
     reuse: bool = True,
     progress: StageProgress = silent,
     clock: Clock | None = None,
+    examine: Callable[[Dataset, Split], Evidence] = Evidence,
+    allow: Collection[str] = (),
 ) -> TrainResult:
     """Split a dataset by time, fit, evaluate and save the models, and write the report.
 
@@ -84,20 +87,27 @@ def train(
         Told of each stage.
     clock
         What time it is, for the record; wall time by default.
+    examine
+        Gathers what the lints look at; by default the dataset alone.
+    allow
+        Names of lints whose errors don't stop the run.
 
     Raises
     ------
     NotFoundError
-        If a model's name is unknown or the dataset is missing.
+        If the name of a model or a lint is unknown, or the dataset is missing.
     UsageError
         If a package is missing (the message names the extra) or the dataset is too short to be split.
     DataError
         If the dataset is damaged, or a period lacks a class.
     CheckFailedError
-        If a saved model, read back, predicts otherwise than the trained one; nothing is then kept of it.
+        If a lint says that the dataset leaks, before anything is trained; or if a saved model, read back, predicts
+        otherwise than the trained one: nothing is then kept of it.
     """
     chosen = find_models(task, models)
+    check_names(allow)
     run = _prepare(task, dataset_folder, models_dir, seed, clock)
+    _lint(run, examine, allow, progress)
     results = [_result(run, model, reuse, progress) for model in chosen]
     return _report(run, results, reports_dir, progress)
 
@@ -153,6 +163,16 @@ def _prepare(task: Task, folder: Path, models_dir: Path, seed: int, clock: Clock
     samples = {name: Sample(dataset.columns(rows), labels[rows]) for name, rows in split.parts.items()}
     _check_classes(samples)
     return _Run(dataset, split, samples, training_hash(task), models_dir, seed, clock or Clock())
+
+
+def _lint(
+    run: _Run, examine: Callable[[Dataset, Split], Evidence], allow: Collection[str], progress: StageProgress
+) -> None:
+    """Refuse a dataset that looks as if it leaks."""
+    progress("lint", 0, 1, "looking for leaks")
+    report = run_lints(examine(run.dataset, run.split))
+    progress("lint", 1, 1, report.summary(allow))
+    refuse(report, allow)
 
 
 def _report(run: _Run, results: list[ModelResult], reports_dir: Path, progress: StageProgress) -> TrainResult:
