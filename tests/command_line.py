@@ -21,6 +21,11 @@ class Outcome:
     err: str
 
     @property
+    def words(self) -> str:
+        """Its stdout without line breaks, which depend on the terminal's width."""
+        return " ".join(self.out.split())
+
+    @property
     def document(self) -> Any:
         """Its stdout as one JSON document."""
         return json.loads(self.out)
@@ -39,7 +44,6 @@ def run_here(home: Path, arguments: Sequence[str], patch: pytest.MonkeyPatch) ->
     patch.chdir(home)
     # The command line sets this variable for `--home`; so it is put back at the end.
     patch.setenv(HOME_VARIABLE, "")
-    patch.setenv("COLUMNS", "200")
     patch.setattr(sys, "argv", ["storekeeper", *arguments])
     try:
         main()

@@ -21,7 +21,7 @@ def get_data(names):
 '''
 
 
-def write_small_journey(folder: Path, *, households: int = 40) -> Path:
+def write_small_journey(folder: Path, *, households: int = 20) -> Path:
     """Make a package of the real one's name and form in a folder, to be put on PYTHONPATH; returns the folder.
 
     It holds all rows of the first households, the products that they bought, and all campaigns.

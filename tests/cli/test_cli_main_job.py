@@ -113,7 +113,7 @@ def test_materialize_until(shop: Path, run: Any) -> None:
 
 def test_audit(ready: Path, run: Any) -> None:
     """What was served and all online state equal their history: exit code 0, and every value is counted."""
-    assert "Nothing was served yet" in run(ready, "audit").done().out
+    assert "Nothing was served yet" in run(ready, "audit").done().words
     vectors = serve_some(ready)
     outcome = run(ready, "audit", "--views").done()
     document = run(ready, "audit", "--views", "--json").done().document
@@ -122,7 +122,7 @@ def test_audit(ready: Path, run: Any) -> None:
     assert served["compared"] == vectors * served["features"] > 1000
     assert len(document["views"]) == VIEWS
     assert all(view["compared"] > 0 and view["differing"] == 0 for view in document["views"])
-    assert f"{served['compared']:,} values replayed offline, 0 differ" in outcome.out
+    assert f"{served['compared']:,} values replayed offline, 0 differ" in outcome.words
 
 
 def test_audit_of_tampered_vectors(ready: Path, run: Any) -> None:
@@ -137,7 +137,7 @@ def test_audit_of_tampered_vectors(ready: Path, run: Any) -> None:
     rewrite_served(ready, change)
     outcome = run(ready, "audit")
     assert outcome.code == 1
-    assert "40 differ" in outcome.out
+    assert "40 differ" in outcome.words
     assert "Error: 40 values differ" in outcome.err
     assert "lines_91d: online" in outcome.err
     document = json.loads(run(ready, "audit", "--json").out)
@@ -153,7 +153,7 @@ def test_audit_after_a_redefinition(ready: Path, run: Any) -> None:
     run(ready, "apply").done()
     outcome = run(ready, "audit").done()
     assert "redefined" in outcome.out
-    assert "0 differ" not in outcome.out
+    assert "0 differ" not in outcome.words
 
 
 @pytest.mark.parametrize(
