@@ -28,10 +28,10 @@ def server(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 
 def test_steps_are_those_of_the_readme() -> None:
-    """README's table lists the demo's steps, in order, each with its command."""
+    """README's table has the demo's steps, in order, each with its command; others may stand in between."""
     told = re.findall(r"^\| [a-z ]+ \| `storekeeper ([^`]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    steps = [" ".join(step.command) for step in demo.STEPS]
-    assert [command for command in told if command != "evaluate purchase"] == [*steps, "serve", "audit --views"]
+    steps = [*[" ".join(step.command) for step in demo.STEPS], "serve", "audit --views"]
+    assert [command for command in told if command in steps] == steps
     assert "evaluate purchase" in told
 
 
