@@ -15,8 +15,9 @@ def show_report(report: LintReport, allowed: Collection[str], console: Console) 
     """Each finding with what was seen and what to do, then how many there are."""
     for finding in report.findings:
         _show(finding, "allowed" if finding.lint in allowed else finding.severity, console)
-    refused = len(report.refused(allowed))
-    found = f"{len(report.findings):,} findings, {refused:,} of them errors" if report.findings else "nothing found"
+    count = len(report.findings)
+    outcome = "training is refused" if report.refused(allowed) else "none stops training"
+    found = f"{count:,} finding{'' if count == 1 else 's'}, {outcome}" if count else "nothing found"
     console.print(f"{len(report.lints)} lints, {report.rows:,} rows of '{report.task}': {found}.")
 
 
