@@ -2,27 +2,23 @@
 
 import contextlib
 import io
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import feast
 import yaml
-from feast.entity import Entity
 from feast.errors import FeastError
 from feast.feature_view import FeatureView
 from feast.repo_config import FeastConfigError, RepoConfig, load_repo_config
 from feast.repo_operations import apply_total
-from sqlalchemy import make_url
 
 from storekeeper.clock import Clock
 from storekeeper.definitions import validate_views
-from storekeeper.definitions.repo import inferred_views, inside, repo_views
+from storekeeper.definitions.repo import inside, repo_views
 from storekeeper.errors import NotFoundError, SettingError, listing
 from storekeeper.online.store import StateOnlineStore, clock_of
 from storekeeper.provider import StorekeeperProvider
-from storekeeper.settings import CONFIG_FILE, rooted_url
+from storekeeper.settings import CONFIG_FILE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -87,20 +83,6 @@ class FeatureStore(feast.FeatureStore):
         meta = state.backend.meta(state.name)
         return _EPOCH + timedelta(microseconds=meta.until_us) if meta and meta.until_us else None
 
-    def apply(self, objects: Any, *arguments: Any, **options: Any) -> None:
-        """As Feast's, with the views checked before anything is written.
-
-        Raises
-        ------
-        DefinitionError, SourceError
-            Before anything is written.
-        """
-        given = list(objects) if isinstance(objects, Iterable) else [objects]
-        views = [item for item in given if isinstance(item, FeatureView)]
-        entities = {entity.name: entity for entity in [*self.list_entities(), *given] if isinstance(entity, Entity)}
-        validate_views(inferred_views(views, entities.values(), self.config), self.config)
-        super().apply(given, *arguments, **options)
-
     def apply_repo(self) -> str:
         """Register what the repo's files declare, if it all checks out; returns Feast's own report.
 
@@ -134,7 +116,7 @@ class FeatureStore(feast.FeatureStore):
 
 
 def load_config(repo_path: Path) -> RepoConfig:
-    """A feature repo's configuration, with the registry's path made absolute.
+    """A feature repo's configuration.
 
     Raises
     ------
@@ -145,20 +127,6 @@ def load_config(repo_path: Path) -> RepoConfig:
     if not file.is_file():
         raise SettingError(f"There is no '{file}'. Name a folder that holds a {CONFIG_FILE}.")
     try:
-        config: Any = load_repo_config(repo_path.resolve(), file)
-        registry = config.registry_config
+        return load_repo_config(repo_path.resolve(), file)
     except (yaml.YAMLError, FeastConfigError, FeastError, TypeError) as error:
         raise SettingError(f"'{file}' can't be used: {error}") from error
-    if isinstance(registry, dict) and "://" in str(registry.get("path")):
-        registry["path"] = _rooted_registry(str(registry["path"]), repo_path.resolve().parent)
-    return config
-
-
-def _rooted_registry(path: str, home: Path) -> str:
-    """A SQL registry's URL without our plug-in, which finds the root by the working directory; its folder is made."""
-    url = make_url(path).difference_update_query(["plugin"]).render_as_string(hide_password=False)
-    rooted = rooted_url(url, home)
-    database = make_url(rooted).database
-    if rooted.startswith("sqlite:///") and database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    return rooted

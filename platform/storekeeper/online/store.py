@@ -19,14 +19,14 @@ from storekeeper.clock import Clock, resolve_clock
 from storekeeper.definitions import ViewPlan, plan_view
 from storekeeper.definitions.views import aggregations
 from storekeeper.errors import UsageError
+from storekeeper.mends import mend_feast
 from storekeeper.online.backends import Backend, SQLiteBackend
 from storekeeper.online.entity_keys import keys_from_protos
-from storekeeper.online.feast_listing import mend_listing
 from storekeeper.online.view_state import ViewState
 from storekeeper.sources import home_of
 
 # Every Feast client imports this module, for feature_store.yaml names it.
-mend_listing()
+mend_feast()
 
 
 class StateOnlineStoreConfig(FeastConfigBaseModel):
