@@ -318,12 +318,35 @@ def test_a_broken_sql_spine_is_an_error(store: Any, query: str, match: str) -> N
         store.get_historical_features(entity_df=query, features=["activity:n"]).to_arrow()
 
 
-def test_no_spine_is_an_error(store: Any) -> None:
-    """Retrieval without a spine says what it needs."""
-    with pytest.raises(UsageError, match="entity_df"):
+def test_a_date_range_asks_at_every_recorded_moment(store: Any) -> None:
+    """Without a spine, each entity asks once at each of its own event times in the range, by time and key."""
+    found = store.get_historical_features(
+        entity_df=None,
+        features=["activity:n", "latest:word"],
+        start_date=at("2020-02-01"),
+        end_date=at("2020-02-02"),
+    ).to_df()
+    moments = list(zip(found["event_timestamp"], found["user_id"], strict=True))
+    assert moments == [(at("2020-02-01"), 1), (at("2020-02-01"), 2), (at("2020-02-01"), 3), (at("2020-02-02"), 1)]
+    assert found["n"].tolist() == [0, 0, 0, 1]
+    assert found["word"].tolist() == ["a", None, "z", "ä"]
+
+
+def test_a_date_range_needs_one_kind_of_entity(store: Any) -> None:
+    """Views about different entities can't make a spine together; the message names their keys."""
+    with pytest.raises(UsageError, match=r"both: user_id, other_id.*latest: user_id"):
         store.get_historical_features(
-            entity_df=None, features=["activity:n"], start_date=at("2020-02-01"), end_date=at("2020-02-02")
-        ).to_arrow()
+            entity_df=None,
+            features=["latest:word", "both:tag"],
+            start_date=at("2020-02-01"),
+            end_date=at("2020-02-02"),
+        )
+
+
+def test_no_spine_is_an_error(store: Any) -> None:
+    """Retrieval without a spine or a start says what it needs."""
+    with pytest.raises(UsageError, match="entity_df"):
+        store.get_historical_features(entity_df=None, features=["activity:n"], end_date=at("2020-02-02"))
 
 
 def test_on_demand_features_come_along(store: Any) -> None:

@@ -20,6 +20,7 @@ from storekeeper.definitions.views import arrow_type
 from storekeeper.errors import UsageError, listing
 from storekeeper.history.columns import times_us
 from storekeeper.history.visible import latest_visible
+from storekeeper.offline.date_range import spine_from_range
 from storekeeper.offline.job import HistoryRetrievalJob
 from storekeeper.offline.retrieve import ViewRequest, retrieve
 from storekeeper.offline.spine import Spine, spine_from_frame, spine_from_sql
@@ -51,16 +52,18 @@ class HistoryOfflineStore(OfflineStore):
         full_feature_names: bool = False,
         **options: Any,
     ) -> RetrievalJob:
-        """Features for the rows of a spine: a DataFrame, or a SELECT for DuckDB.
+        """Features for the rows of a spine: a DataFrame, a SELECT for DuckDB, or the moments of a date range.
 
         Rows, order, duplicates and extra columns are the spine's. `filter_by_created_timestamp=True` hides what was
         known later than a row's time.
         """
         requests = view_requests(feature_views, feature_refs, full_feature_names=full_feature_names)
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
-        spine = _spine(entity_df, [request.plan for request in requests], config).with_floats(
-            _request_floats(on_demand)
-        )
+        if entity_df is None:
+            spine = spine_from_range(requests, config, options.get("start_date"), options.get("end_date"))
+        else:
+            spine = _spine(entity_df, [request.plan for request in requests], config)
+        spine = spine.with_floats(_request_floats(on_demand))
         cutoff = bool(options.get("filter_by_created_timestamp"))
         return HistoryRetrievalJob(
             lambda: retrieve(requests, spine, config, cutoff=cutoff),
@@ -144,14 +147,10 @@ def view_requests(views: Sequence[FeatureView], refs: Iterable[str], *, full_fea
     return requests
 
 
-def _spine(entity_df: pd.DataFrame | str | None, plans: Sequence[ViewPlan], config: RepoConfig) -> Spine:
+def _spine(entity_df: pd.DataFrame | str, plans: Sequence[ViewPlan], config: RepoConfig) -> Spine:
     if isinstance(entity_df, pd.DataFrame):
         return spine_from_frame(entity_df)
-    if isinstance(entity_df, str):
-        return spine_from_sql(entity_df, _spine_database(plans, config))
-    raise UsageError(
-        "get_historical_features needs an entity_df: a DataFrame, or a SELECT that runs in DuckDB. Received: None."
-    )
+    return spine_from_sql(entity_df, _spine_database(plans, config))
 
 
 def _request_floats(views: Iterable[OnDemandFeatureView]) -> set[str]:
