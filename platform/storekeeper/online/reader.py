@@ -1,5 +1,6 @@
 """The way models read features: a feature service, resolved once, then one store read a view and no protobuf."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,19 @@ class ViewRead:
     features: tuple[str, ...]
     keys: dict[str, str]
 
+    @property
+    def place(self) -> tuple[str, tuple[str, ...]]:
+        """Which state is read, and by which of the caller's keys: what a feature's value depends on."""
+        return self.state.name, tuple(self.keys.values())
+
+
+@dataclass(frozen=True)
+class OnDemandRead:
+    """One on-demand view's part in a feature service: the view, and which of its features."""
+
+    view: OnDemandFeatureView
+    features: tuple[str, ...]
+
 
 class FeatureReader:
     """Reads one feature service online, with the values that training would see at the same moment.
@@ -45,6 +59,11 @@ class FeatureReader:
         A feature store whose online store is a `StateOnlineStore`.
     service
         Name of a registered feature service.
+
+    Raises
+    ------
+    UsageError
+        If two of the service's values have one name, such as the same feature of a buyer and of a seller.
 
     Attributes
     ----------
@@ -66,27 +85,47 @@ class FeatureReader:
         self.definition_hash = definition_hash(store, service)
         self._config = store.config
         self._reads: list[ViewRead] = []
-        self._on_demand: list[OnDemandFeatureView] = []
+        self._on_demand: list[OnDemandRead] = []
         self.request_types: dict[str, pa.DataType] = {}
-        names: list[str] = []
         for projection in found.feature_view_projections:
-            names += [feature.name for feature in projection.features]
             self._compile(store, projection)
-        self.features = tuple(names)
+        projections = found.feature_view_projections
+        self.features = tuple(feature.name for projection in projections for feature in projection.features)
         keys = {read.keys[key]: read.state.plan.key_types[key] for read in self._reads for key in read.state.plan.keys}
         self.entity_types: dict[str, pa.DataType] = keys
+        self._refuse_ambiguity()
 
     def _compile(self, store: FeatureStore, projection: Any) -> None:
         view = store.registry.get_any_feature_view(projection.name, store.project, allow_cache=True)
         if not isinstance(view, OnDemandFeatureView):
             self._reads.append(self._view_read(store, view, projection))
             return
-        self._on_demand.append(view)
+        self._on_demand.append(OnDemandRead(view, tuple(feature.name for feature in projection.features)))
         for source in view.source_request_sources.values():
             self.request_types |= {field.name: arrow_type(field.dtype) for field in source.schema}
         for needed in view.source_feature_view_projections.values():
             behind = store.registry.get_any_feature_view(needed.name, store.project, allow_cache=True)
             self._reads.append(self._view_read(store, behind, needed))
+
+    def _refuse_ambiguity(self) -> None:
+        """Names are all that tells values apart, here as in a training set, so each must mean one value."""
+        meanings: dict[str, set[object]] = {}
+        for read in self._reads:
+            for feature in read.features:
+                meanings.setdefault(feature, set()).add(read.place)
+        for number, made in enumerate(self._on_demand):
+            for feature in made.features:
+                meanings.setdefault(feature, set()).add(number)
+        for name in [*self.request_types, *self.entity_types]:
+            meanings.setdefault(name, set()).add("given")
+        twice = {name for name, meant in meanings.items() if len(meant) > 1}
+        twice |= {name for name, count in Counter(self.features).items() if count > 1}
+        if twice:
+            raise UsageError(
+                f"Feature service '{self.service}' has more than one value named {listing(twice)}: of several views, "
+                f"or of one view by several keys, or beside a key or request-time value. Give each feature a name of "
+                f"its own in the feature repo, or read the service with get_online_features(full_feature_names=True)."
+            )
 
     def _view_read(self, store: FeatureStore, view: Any, projection: Any) -> ViewRead:
         online = store._get_provider().online_store
@@ -130,20 +169,19 @@ class FeatureReader:
         request = _request_columns(context or {}, self.request_types, keys.num_rows)
         at = now or clock_of(self._config).now()
         columns: dict[str, pa.ChunkedArray] = {name: request.column(name) for name in request.column_names}
-        for view in self._reads:
-            wanted = [feature for feature in view.features if feature not in columns]
+        for read in self._reads:
+            # A name stands for one value (`_refuse_ambiguity`): what is here already needn't be read again.
+            wanted = [feature for feature in read.features if feature not in columns]
             if not wanted:
                 continue
-            asking = pa.table({key: keys.column(given) for key, given in view.keys.items()})
-            found = view.state.read(asking, wanted, at)
+            asking = keys.select(list(read.keys.values())).rename_columns(list(read.keys))
+            found = read.state.read(asking, wanted, at)
             columns |= {name: found.column(name) for name in found.column_names}
-        table = pa.table(columns)
-        for view in self._on_demand:
-            made = view.transform_arrow(table, False)
-            for name in made.column_names:
-                if name in self.features:
-                    table = table.append_column(name, made.column(name))
-        return table.select(list(self.features))
+        inputs = pa.table(columns)
+        for made in self._on_demand:
+            results = made.view.transform_arrow(inputs, False)
+            columns |= {name: results.column(name) for name in made.features}
+        return pa.table({name: columns[name] for name in self.features})
 
     def unmaterialised(self) -> list[str]:
         """Names of the service's views that were never materialised: their features would be null or empty."""
