@@ -8,6 +8,7 @@ import typer
 
 from storekeeper.cli.output import Json, console, print_json, print_table, progress_console
 from storekeeper.errors import NotFoundError, SettingError, SourceError
+from storekeeper_training import dataset_commands
 
 TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
 Allowed = Annotated[
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     dataset = typer.Typer(help="Point-in-time-correct training sets.", no_args_is_help=True)
     dataset.command("build")(build)
+    dataset_commands.register(dataset)
     app.add_typer(dataset, name="dataset")
     app.command()(lint)
     app.command()(train)
