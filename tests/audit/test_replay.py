@@ -1,12 +1,15 @@
 """Served vectors and online state against history, on the synthetic shop."""
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command_line import run_here
 from storekeeper.audit.log import ServedGroup, read_served
 from storekeeper.audit.parity import compare_view, compare_views
 from storekeeper.audit.replay import audit_served
@@ -112,11 +115,47 @@ def test_a_service_that_is_gone(settings: Settings, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_view_without_state(applied_home: Path) -> None:
-    """A view that was never materialised has nothing to compare."""
+    """A view that was never materialised doesn't hold: every entity of its history is missing."""
     store = FeatureStore(applied_home / "feature_repo")
     for view in store.all_feature_views():
         parity = compare_view(store, view)
-        assert (parity.entities, parity.compared, parity.differing) == (0, 0, 0)
+        assert parity.missing == parity.entities > 0
+        assert not parity.materialised
+        assert not parity.holds
+
+
+def _execute(home: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(home / "data" / "online.db")) as connection, connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("name", ["customer_activity", "customer_profile"])
+def test_lost_state_is_found(settings: Settings, name: str) -> None:
+    """An entity whose state is gone is missing, and one that history doesn't know is unexpected."""
+    store = open_store(settings)
+    view = next(view for view in store.all_feature_views() if view.name == name)
+    before = compare_view(store, view)
+    assert before.holds
+    table = f'"state:{store.project}/{name}"'
+    first = f"(SELECT min(entity_key) FROM {table})"
+    _execute(settings.home, f"UPDATE {table} SET entity_key = x'69ffffffffffffffff' WHERE entity_key = {first}")
+    after = compare_view(store, view)
+    assert (after.missing, after.unexpected, after.entities) == (1, 1, before.entities + 1)
+    assert not after.holds
+
+
+def test_the_command_fails_where_state_is_lost(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`audit --views` exits with 1 where entities are missing or a view was never materialised, and names the views."""
+    home, project = settings.home, open_store(settings).project
+    assert run_here(home, ["audit", "--views"], monkeypatch) == 0
+    _execute(home, f'DELETE FROM "state:{project}/customer_profile"')
+    _execute(home, f"UPDATE view_meta SET until_us = NULL WHERE view = '{project}/customer_offers'")
+    assert run_here(home, ["audit", "--views"], monkeypatch) == 1
+    told = capsys.readouterr().err
+    assert "Never materialised: 'customer_offers'" in told
+    assert "Entities without online state: 'customer_profile (" in told
 
 
 def test_every_value_of_every_view(settings: Settings) -> None:

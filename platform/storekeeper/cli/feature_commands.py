@@ -79,7 +79,7 @@ def audit(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Replay what was served through the offline path and compare; exit code 1 if any value differs."""
+    """Replay what was served through the offline path and compare; exit code 1 if any value differs or is missing."""
     from storekeeper.audit.parity import compare_views
     from storekeeper.audit.replay import audit_served
     from storekeeper.settings import Settings
@@ -93,20 +93,41 @@ def audit(
         print_json({"served": [one.as_dict() for one in served], "views": [_parity_dict(one) for one in parities]})
     else:
         _print_audit(served, parities)
-    differing = sum(one.differing for one in served) + sum(one.differing for one in parities)
+    _check_audit(served, parities)
+
+
+def _check_audit(served: list[Any], parities: list[Any]) -> None:
+    """Fail with all that doesn't hold in one message."""
+    never = [one.view for one in parities if not one.materialised]
+    lacking = [f"{one.view} ({one.missing:,})" for one in parities if one.materialised and one.missing]
+    differing = sum(one.differing for one in [*served, *parities])
+    problems = []
+    if never:
+        problems.append(f"Never materialised: {listing(never)}. Build their state: storekeeper materialize.")
+    if lacking:
+        problems.append(
+            f"Entities without online state: {listing(lacking)}. Build it: storekeeper materialize --force."
+        )
     if differing:
         examples = [f"{e.feature}: online {e.online!r}, offline {e.offline!r}" for e in _examples(served, parities)]
-        raise CheckFailedError(f"{differing:,} values differ between online and offline. First: {'; '.join(examples)}.")
+        problems.append(f"{differing:,} values differ between online and offline. First: {'; '.join(examples)}.")
+    if problems:
+        raise CheckFailedError(" ".join(problems))
+
+
+_PARITY_HEADINGS = {
+    "view": "left", "entities": "right", "missing": "right", "extra": "right", "compared": "right", "differ": "right",
+}  # fmt: skip
+
+
+def _parity_row(one: Any) -> list[Any]:
+    view = one.view if one.materialised else f"{one.view} (never materialised)"
+    return [view, one.entities, one.missing, one.unexpected, one.compared, one.differing]
 
 
 def _print_audit(served: list[Any], parities: list[Any]) -> None:
     if parities:
-        rows = [[one.view, one.entities, one.features, one.compared, one.differing] for one in parities]
-        print_table(
-            "Online state against history",
-            {"view": "left", "entities": "right", "features": "right", "compared": "right", "differ": "right"},
-            rows,
-        )
+        print_table("Online state against history", _PARITY_HEADINGS, [_parity_row(one) for one in parities])
     for one in served:
         if one.skipped:
             console.print(f"{one.vectors:,} vectors of service '{one.service}' not replayed: {one.skipped}.")
@@ -135,6 +156,9 @@ def _parity_dict(one: Any) -> dict[str, Any]:
         "features": one.features,
         "compared": one.compared,
         "differing": one.differing,
+        "missing": one.missing,
+        "unexpected": one.unexpected,
+        "materialised": one.materialised,
     }
 
 

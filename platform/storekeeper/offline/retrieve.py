@@ -9,7 +9,7 @@ import pyarrow as pa
 from feast.repo_config import RepoConfig
 
 from storekeeper.definitions import ViewPlan, as_declared
-from storekeeper.errors import UsageError, listing
+from storekeeper.errors import DataError, UsageError, listing
 from storekeeper.history import as_of, windowed
 from storekeeper.history.columns import times_us
 from storekeeper.offline.spine import Spine
@@ -80,9 +80,16 @@ def _check_spine(request: ViewRequest, table: pa.Table) -> None:
         )
 
 
+def _check_times(name: str, times: pa.ChunkedArray) -> None:
+    if times.null_count:
+        row = times.is_null().to_pylist().index(True)
+        raise DataError(f"Column '{name}' of the spine is null at row {row}: give every row the time it asks for.")
+
+
 def _compute(request: ViewRequest, spine: Spine, config: RepoConfig, *, cutoff: bool) -> pa.Table:
     plan = request.plan
     time = spine.table.column(spine.time)
+    _check_times(spine.time, time)
     asking = pa.table([*[spine.table.column(key) for key in request.spine_keys], time], names=[*plan.keys, _TIME])
     events = read_history(plan, request.features, config, asking)
     common: dict[str, Any] = {
@@ -98,7 +105,13 @@ def _compute(request: ViewRequest, spine: Spine, config: RepoConfig, *, cutoff: 
 
 def read_history(plan: ViewPlan, features: Sequence[str], config: RepoConfig, asking: pa.Table) -> pa.Table:
     """The part of a view's source that can matter to rows that ask at given times."""
-    start, end = time_bounds(plan, asking)
+    return read_rows(plan, features, config, *time_bounds(plan, asking))
+
+
+def read_rows(
+    plan: ViewPlan, features: Sequence[str], config: RepoConfig, start: datetime | None, end: datetime | None
+) -> pa.Table:
+    """A view's source between two instants, inclusive (None for open): its keys, its times and what features need."""
     original = {mapped: name for name, mapped in plan.source.field_mapping.items()}
     timestamp = original.get(plan.event_time, plan.event_time)
     return read_source(plan.source, config, ReadRequest(plan.source_columns(features), timestamp, start, end))
