@@ -1,5 +1,6 @@
 """Online features through Feast's own calls: written, read, expired, corrected, never from the future."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -233,6 +234,39 @@ def test_windowed_values_cannot_be_written(store: Any) -> None:
         store.write_to_online_store("activity", frame)
 
 
+def _statuses(found: Any) -> dict[str, list[str]]:
+    from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+
+    names = found.proto.metadata.feature_names.val
+    return {
+        name: [FieldStatus.Name(status) for status in vector.statuses]
+        for name, vector in zip(names, found.proto.results, strict=True)
+    }
+
+
+def test_unseen_is_not_found(store: Any) -> None:
+    """Feast's clients learn whether a row was seen, and when it happened; windows know every entity, as of now."""
+    rows = [{"user_id": user} for user in (1, 2, 77)]
+    found = store.get_online_features(features=["latest:word", "activity:n"], entity_rows=rows)
+    statuses = _statuses(found)
+    # Feast calls a null value of a row that was seen NULL_VALUE or PRESENT, by release.
+    assert [status == "NOT_FOUND" for status in statuses["word"]] == [False, False, True]
+    assert statuses["n"] == ["PRESENT"] * 3
+    times = dict(zip(found.proto.metadata.feature_names.val, found.proto.results, strict=True))
+    moments = {name: [time.seconds for time in vector.event_timestamps] for name, vector in times.items()}
+    day_ago, now = int((NOW - DAY).timestamp()), int(NOW.timestamp())
+    assert moments["word"] == [day_ago, day_ago, 0]
+    assert moments["n"] == [now] * 3
+
+
+def test_reading_asynchronously(store: Any) -> None:
+    """Feast's asynchronous call gives what the other gives."""
+    features, rows = ["latest:word", "activity:n"], [{"user_id": user} for user in (1, 77)]
+    found = asyncio.run(store.get_online_features_async(features=features, entity_rows=rows))
+    assert found.to_dict() == _read(store, features, rows)
+    assert store._get_provider().async_supported.online.read
+
+
 # Each of the following has a project of its own.
 
 
@@ -243,7 +277,9 @@ def test_expired_is_null(project: Project) -> None:
     assert _read(store, ["latest:word"], [{"user_id": 1}])["word"] == ["ä"]
     assert _read(_set_clock(project, NOW + 2 * DAY), ["latest:word"], [{"user_id": 1}])["word"] == ["ä"]
     late = _set_clock(project, NOW + 2 * DAY + timedelta(microseconds=1))
-    assert _read(late, ["latest:word"], [{"user_id": 1}])["word"] == [None]
+    found = late.get_online_features(features=["latest:word"], entity_rows=[{"user_id": 1}])
+    assert found.to_dict()["word"] == [None]
+    assert _statuses(found)["word"] == ["NOT_FOUND"]
 
 
 def test_windows_slide_without_materialising(project: Project) -> None:
@@ -427,3 +463,14 @@ def test_unknown_features_are_feasts_error(store: Any) -> None:
     """A feature that isn't there is an error that names it."""
     with pytest.raises(Exception, match="nope"):
         _read(store, ["latest:nope"], [{"user_id": 1}])
+
+
+def test_teardown_forgets_all_state(project: Project) -> None:
+    """Tearing a project down drops the state of stream views too, and no other project's."""
+    store = _fill(project, _row(1, NOW - DAY))
+    store.materialize(NOW - 30 * DAY, NOW)
+    backend = store._get_provider().online_store.backend(store.config)
+    backend.create("smaller/latest")
+    assert len(backend.views()) == len(store.all_feature_views()) + 1
+    feast.FeatureStore(str(project.repo)).teardown()
+    assert backend.views() == ["smaller/latest"]

@@ -1,5 +1,6 @@
 """`StateOnlineStore`: what `feature_store.yaml` names as its online store."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import pyarrow as pa
 from feast.entity import Entity
 from feast.feature_view import FeatureView
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
@@ -98,16 +100,35 @@ class StateOnlineStore(OnlineStore):
         entity_keys: list[EntityKeyProto],
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, ValueProto] | None]]:
-        """Features of entities at the clock's now, for every Feast client."""
+        """Features of entities at the clock's now, for every Feast client.
+
+        Where a latest-value view has no row to show, both parts are None, and Feast says NOT_FOUND.
+        """
         state = self.view_state(config, table)
         features = list(requested_features or state.plan.types)
-        now = clock_of(config).now()
-        columns = state.read(keys_from_protos(entity_keys, state.plan.key_types), features, now)
+        keys = keys_from_protos(entity_keys, state.plan.key_types)
+        columns, times = state.read_timed(keys, features, clock_of(config).now())
         value_types = {feature.name: feature.dtype.to_value_type() for feature in table.features}
         protos = [
             python_values_to_proto_values(columns.column(name).to_pylist(), value_types[name]) for name in features
         ]
-        return [(now, dict(zip(features, row, strict=True))) for row in zip(*protos, strict=True)]
+        rows = zip(times, zip(*protos, strict=True), strict=True)
+        return [(time, dict(zip(features, row, strict=True)) if time else None) for time, row in rows]
+
+    @property
+    def async_supported(self) -> SupportedAsyncMethods:
+        """Reading doesn't hold up the event loop."""
+        return SupportedAsyncMethods(read=True)
+
+    async def online_read_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKeyProto],
+        requested_features: list[str] | None = None,
+    ) -> list[tuple[datetime | None, dict[str, ValueProto] | None]]:
+        """As `online_read`, in a thread: each has its own connection to the backend."""
+        return await asyncio.to_thread(self.online_read, config, table, entity_keys, requested_features)
 
     def update(
         self,
@@ -128,10 +149,12 @@ class StateOnlineStore(OnlineStore):
                 backend.create(state_name(config.project, view.name))
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
-        """Forget all of the views' state."""
-        del entities
-        for view in tables:
-            self.backend(config).drop(state_name(config.project, view.name))
+        """Forget all state of the project: Feast names its plain views only."""
+        del tables, entities
+        backend = self.backend(config)
+        for name in backend.views():
+            if name.startswith(state_name(config.project, "")):
+                backend.drop(name)
 
 
 def state_name(project: str, view: str) -> str:

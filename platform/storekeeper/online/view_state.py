@@ -22,11 +22,12 @@ from storekeeper.history.state import (
     plan_state,
     read_state,
 )
+from storekeeper.history.state.latest import LatestRows
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.visible import latest_visible
+from storekeeper.offline.retrieve import read_rows
 from storekeeper.online.backends import Backend, StateRow, ViewMeta
 from storekeeper.online.entity_keys import key_bytes
-from storekeeper.sources import ReadRequest, read_source
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -87,15 +88,38 @@ class ViewState:
 
     def read(self, keys: pa.Table, features: Sequence[str], now: datetime) -> pa.Table:
         """Features of entities at `now`, in the declared types, one row a row of `keys`."""
-        encoded = key_bytes(keys)
-        found = self.backend.read(self.name, [key for key in encoded if key is not None])
-        blobs = _aligned(encoded, found)
+        blobs = self._blobs(keys)
         if not self.plan.is_windowed:
-            layout = plan_latest(self.plan.types)
-            decoded = decode_latest(blobs, layout, ttl_us=self.plan.ttl_us, now_us=to_us(now))
-            return decoded.features.select(list(features))
+            return self._latest(blobs, now).features.select(list(features))
         windows = self.plan.windows_of(features)
         return as_declared(read_state(blobs, self._layout(), windows, to_us(now)), self.plan)
+
+    def read_timed(
+        self, keys: pa.Table, features: Sequence[str], now: datetime
+    ) -> tuple[pa.Table, list[datetime | None]]:
+        """As `read`, and when each row of it happened.
+
+        Returns
+        -------
+        features : pyarrow.Table
+            As of `read`.
+        times : list of datetime or None
+            Of a latest-value view the event time of the row behind the values, None where none is to be seen; of a
+            windowed view always `now`, for an unseen entity has features too (rule 11).
+        """
+        if self.plan.is_windowed:
+            return self.read(keys, features, now), [now] * keys.num_rows
+        rows = self._latest(self._blobs(keys), now)
+        seen = zip(rows.event_time.tolist(), rows.seen.tolist(), strict=True)
+        times = [_EPOCH + us * _MICROSECOND if is_seen else None for us, is_seen in seen]
+        return rows.features.select(list(features)), times
+
+    def _blobs(self, keys: pa.Table) -> list[bytes | None]:
+        encoded = key_bytes(keys)
+        return _aligned(encoded, self.backend.read(self.name, [key for key in encoded if key is not None]))
+
+    def _latest(self, blobs: Sequence[bytes | None], now: datetime) -> LatestRows:
+        return decode_latest(blobs, plan_latest(self.plan.types), ttl_us=self.plan.ttl_us, now_us=to_us(now))
 
     def write_latest(self, rows: pa.Table, now: datetime) -> int:
         """Put single rows of a latest-value view, unless newer ones are there.
@@ -132,10 +156,7 @@ class ViewState:
         plan = self.plan
         reach = plan.longest_window_us if plan.is_windowed else None
         start = None if reach is None else until - timedelta(microseconds=reach)
-        original = {mapped: name for name, mapped in plan.source.field_mapping.items()}
-        timestamp = original.get(plan.event_time, plan.event_time)
-        columns = plan.source_columns(list(plan.types))
-        return read_source(plan.source, config, ReadRequest(columns, timestamp, start, until))
+        return read_rows(plan, list(plan.types), config, start, until)
 
     def _windowed_rows(self, events: pa.Table, kinds: dict[str, str], until_us: int) -> Iterator[StateRow]:
         plan = self.plan

@@ -70,3 +70,6 @@ class Backend(Protocol):
 
     def keys(self, view: str) -> list[bytes]:
         """All entity keys of a view, ascending."""
+
+    def views(self) -> list[str]:
+        """Names of all views that there is room for."""

@@ -112,6 +112,16 @@ class SQLiteBackend:
         rows = connection.execute(f"SELECT entity_key FROM {_table(view)} ORDER BY entity_key")  # noqa: S608 (quoted)
         return [row[0] for row in rows]
 
+    def views(self) -> list[str]:
+        """Names of all views that there is room for."""
+        connection = self._reader()
+        if connection is None:
+            return []
+        try:
+            return [row[0] for row in connection.execute("SELECT view FROM view_meta ORDER BY view")]
+        except sqlite3.DatabaseError as error:
+            raise self._broken(error) from error
+
     def _reader(self) -> sqlite3.Connection | None:
         """The thread's own connection; None while there is no file, so that reading makes none."""
         connection = self._opened()
