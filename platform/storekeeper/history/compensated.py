@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_PIECE = 32_768
+
 
 @dataclass(frozen=True)
 class Prefix:
@@ -32,6 +34,15 @@ def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def prefix(values: np.ndarray) -> Prefix:
     """Prefix sums of (n,) float64 values."""
-    high = np.concatenate([[0.0], np.cumsum(values)])
-    _, lost = two_sum(high[:-1], values)
-    return Prefix(high, np.concatenate([[0.0], np.cumsum(lost)]))
+    high, low = np.zeros(len(values) + 1), np.zeros(len(values) + 1)
+    # In pieces that stay in the processor's cache.
+    for start in range(0, len(values), _PIECE):
+        piece = values[start : start + _PIECE]
+        end = start + len(piece)
+        sums = piece.copy()
+        sums[0] += high[start]
+        np.cumsum(sums, out=high[start + 1 : end + 1])
+        _, lost = two_sum(high[start:end], piece)
+        lost[0] += low[start]
+        np.cumsum(lost, out=low[start + 1 : end + 1])
+    return Prefix(high, low)

@@ -61,8 +61,24 @@ def windowed(
     at = times_us(spine_time, spine.column(spine_time))
     history = _History(events, timeline, known[timeline.order] if known is not None and cutoff else None)
     searched = _search(timeline, codes.spine, at, features)
-    arrays = [history.answer(feature, searched[feature.window_us, feature.hop]) for feature in features]
-    return pa.table(arrays, names=[feature.name for feature in features])
+    arrays = _answer_all(history, features, searched)
+    return pa.table([arrays[feature] for feature in features], names=[feature.name for feature in features])
+
+
+def _answer_all(
+    history: "_History", features: Sequence[WindowFeature], searched: dict[tuple[int | None, int | None], Intervals]
+) -> dict[WindowFeature, pa.Array]:
+    """Each feature's values; windows of one function over one column are answered together."""
+    alike: dict[tuple[str, str], list[WindowFeature]] = {}
+    for feature in features:
+        alike.setdefault((feature.function, feature.column), []).append(feature)
+    found: dict[WindowFeature, pa.Array] = {}
+    for group in alike.values():
+        parts = [searched[feature.window_us, feature.hop] for feature in group]
+        rows = len(parts[0].at)
+        together = history.answer(group[0], _concatenate(parts))
+        found |= {feature: together.slice(place * rows, rows) for place, feature in enumerate(group)}
+    return found
 
 
 def _search(
@@ -144,6 +160,12 @@ class _History:
         column = self._column(feature)
         series = Series(feature.column, self._timeline.time[kept], None if column is None else column.take(kept))
         return evaluate(feature, series, Intervals(edges[:-1], edges[1:], intervals.at))
+
+
+def _concatenate(parts: Sequence[Intervals]) -> Intervals:
+    if len(parts) == 1:
+        return parts[0]
+    return Intervals(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("lo", "hi", "at")))
 
 
 def _subset(intervals: Intervals, rows: np.ndarray) -> Intervals:
