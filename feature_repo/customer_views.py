@@ -8,7 +8,7 @@ from feast.types import Float64, Int64, String
 
 from entities import customer
 from sources import customers, offers, purchases
-from windows import fields, over_days
+from windows import DAYS, fields, over_days
 
 customer_profile = FeatureView(
     name="customer_profile",
@@ -29,7 +29,7 @@ customer_profile = FeatureView(
 
 _lines = over_days("lines", "count")
 _spend = over_days("spend_cents", "sum", "amount_cents")
-_baskets = over_days("baskets", "count_distinct", "basket_id")
+_baskets = over_days("baskets", "count_distinct", "basket_id", (*DAYS, 364))
 _products = over_days("products", "count_distinct", "product_id")
 _categories = over_days("categories", "count_distinct", "category", (28, 91))
 _discount = over_days("discount_share", "mean", "discount_share", (28, 91))

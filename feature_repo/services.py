@@ -2,7 +2,7 @@
 
 from feast import FeatureService
 
-from affinity_views import customer_category_affinity
+from affinity_views import affinity_rhythm, customer_category_affinity
 from context_views import shopping_context
 from customer_views import customer_activity, customer_offers, customer_profile
 from history_views import behaviour_history
@@ -16,6 +16,7 @@ purchase = FeatureService(
         customer_offers,
         category_popularity,
         customer_category_affinity,
+        affinity_rhythm,
         shopping_context,
     ],
     description="Will the customer buy in the category within 7 days?",

@@ -1,5 +1,7 @@
 """Examples of how a customer and a category get on."""
 
+import pytest
+
 from storekeeper.testing import FeatureRepo
 
 LINE = {"customer_id": 1, "category": "MILK", "basket_id": 10, "product_id": 5, "amount_cents": 300}
@@ -35,3 +37,37 @@ def test_recency_lasts_a_year(feature_repo: FeatureRepo) -> None:
     affinity = feature_repo.view("customer_category_affinity").given([LINE | {"event_time": "2017-01-01T12:00"}])
     affinity.at("2017-12-31T23:00", customer_id=1, category="MILK").expect(affinity_seconds_since_last=31_489_200.0)
     affinity.at("2018-01-01", customer_id=1, category="MILK").expect(affinity_seconds_since_last=None)
+
+
+def test_baskets_of_a_year(feature_repo: FeatureRepo) -> None:
+    """A basket leaves the half-year's count after 182 days and the year's after 364."""
+    line = LINE | {"event_time": "2017-01-01T12:00"}
+    affinity = feature_repo.view("customer_category_affinity").given([line])
+    affinity.at("2017-07-02", customer_id=1, category="MILK").expect(affinity_baskets_182d=1, affinity_baskets_364d=1)
+    affinity.at("2017-07-03", customer_id=1, category="MILK").expect(affinity_baskets_182d=0, affinity_baskets_364d=1)
+    affinity.at("2018-01-01", customer_id=1, category="MILK").expect(affinity_baskets_364d=0)
+
+
+@pytest.mark.parametrize(
+    ("baskets", "last", "first", "gap", "due"),
+    [(3, 30.0, 230.0, 100.0, 0.3), (1, 30.0, 30.0, None, None), (0, None, None, None, None), (2, 9.0, 9.0, 0.0, None)],
+)
+def test_rhythm(feature_repo: FeatureRepo, baskets: int, last: float, first: float, gap: float, due: float) -> None:
+    """The mean gap needs two baskets; what is due needs a gap that isn't zero."""
+    rhythm = feature_repo.on_demand("affinity_rhythm").given(
+        affinity_baskets_364d=baskets,
+        affinity_seconds_since_last=last,
+        affinity_seconds_since_first=first,
+        baskets_364d=12,
+    )
+    rhythm.expect(affinity_gap_seconds=gap, affinity_due=due, affinity_basket_share=baskets / 12)
+
+
+def test_share_of_no_baskets(feature_repo: FeatureRepo) -> None:
+    """A customer without baskets has no shares."""
+    feature_repo.on_demand("affinity_rhythm").given(
+        affinity_baskets_364d=0,
+        affinity_seconds_since_last=None,
+        affinity_seconds_since_first=None,
+        baskets_364d=0,
+    ).expect(affinity_gap_seconds=None, affinity_due=None, affinity_basket_share=None)
