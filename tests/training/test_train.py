@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,9 @@ from storekeeper.artefact import best_artefact, list_artefacts, load_predictor
 from storekeeper.errors import CheckFailedError, DataError, NotFoundError, UsageError
 from storekeeper_training import models as models_room
 from storekeeper_training import train as train_module
-from storekeeper_training.evaluate import best_threshold
-from storekeeper_training.leaderboard import leaderboard_table
-from storekeeper_training.models import BoostedTrees, Sample, find_models
+from storekeeper_training.evaluate import best_threshold, evaluate
+from storekeeper_training.leaderboard import comparison_line, leaderboard_table
+from storekeeper_training.models import BoostedTrees, Logistic, Sample, find_models
 from storekeeper_training.result import TrainResult
 from storekeeper_training.tasks import RuleBaseline, Task
 from storekeeper_training.train import train
@@ -169,6 +170,50 @@ def test_leaderboard_and_json_show_all_models(run: TrainResult) -> None:
     for model, entry in zip(run.models, record["models"], strict=True):
         assert f"{model.test.auc:.4f}" in terminal.getvalue()
         assert entry["test"]["auc"] == model.test.auc
+
+
+def test_the_best_model_is_held_against_each_other(run: TrainResult) -> None:
+    """Differences on the test period are in the result, the JSON, the report and under the leaderboard."""
+    assert [found.other for found in run.comparisons] == [model.name for model in run.models[1:]]
+    page = run.report.read_text(encoding="utf-8")
+    for found, model, entry in zip(run.comparisons, run.models[1:], run.as_dict()["comparisons"], strict=True):
+        assert found.auc.difference == pytest.approx(run.best.test.auc - model.test.auc)
+        difference = run.best.test.average_precision - model.test.average_precision
+        assert found.average_precision.difference == pytest.approx(difference)
+        assert entry["auc"]["low"] == found.auc.low < found.auc.high
+        assert f"xgboost - {model.name}" in page
+    first = run.comparisons[0]
+    assert f"AUC {first.auc.difference:+.4f} [{first.auc.low:+.4f}, {first.auc.high:+.4f}]" in comparison_line(run)
+    assert "200 draws of customer_id" in comparison_line(run)
+
+
+def test_one_model_has_nothing_to_be_held_against(small_task: Task, dataset_folder: Path, tmp_path: Path) -> None:
+    """A model alone is trained and reported without a comparison."""
+    alone = train(small_task, dataset_folder, tmp_path / "models", tmp_path / "reports", ["rule"])
+    assert (alone.comparisons, comparison_line(alone)) == ((), "")
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision"])
+def test_the_logistic_penalty_is_chosen_on_validation(run: TrainResult, metric: Literal["auc"]) -> None:
+    """Of the grid, the penalty is kept whose model alone has the best figure on validation; it is on record."""
+    samples = {
+        name: Sample(run.dataset.columns(rows), run.dataset.labels[rows]) for name, rows in run.split.parts.items()
+    }
+    names = [column.name for column in run.dataset.inputs]
+
+    def figure(*penalties: float) -> tuple[float, float]:
+        model = Logistic(metric, penalties)
+        fitted = model.fit(samples["train"], samples["validation"], names, 0, lambda *_: None)
+        later = fitted.predict(samples["validation"].columns)
+        found = evaluate(samples["validation"].labels, later, 0.5).as_dict()[metric]
+        return found, float(fitted.parameters["inverse_penalty"] or 0)
+
+    alone = dict(figure(penalty) for penalty in (1e-5, 0.01, 1.0))
+    chosen, penalty = figure(1e-5, 0.01, 1.0)
+    assert chosen == pytest.approx(max(alone), abs=1e-4)
+    assert penalty == alone[max(alone)]
+    recorded = {model.name: model.manifest.parameters for model in run.models}["logistic"]
+    assert recorded["chosen_by"] == "average_precision on validation"
 
 
 def test_a_model_that_reads_back_otherwise_is_not_kept(

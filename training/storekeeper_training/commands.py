@@ -210,12 +210,14 @@ def _record(settings: Any, result: Any) -> None:
 
 
 def _print_result(result: Any, *, as_json: bool) -> None:
-    from storekeeper_training.leaderboard import leaderboard_table
+    from storekeeper_training.leaderboard import comparison_line, leaderboard_table
 
     if as_json:
         print_json(result.as_dict())
         return
     console.print(leaderboard_table(result))
+    if line := comparison_line(result):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(f"Report: {result.report}", soft_wrap=True)
 
 

@@ -65,6 +65,19 @@ def leaderboard_table(result: TrainResult) -> Table:
     return table
 
 
+def comparison_line(result: TrainResult) -> str:
+    """The best model against the runner-up on the test period, in one line; empty for a model alone."""
+    if not result.comparisons:
+        return ""
+    first = result.comparisons[0]
+    auc, precision = (
+        f"{what} {part.difference:+.4f} [{part.low:+.4f}, {part.high:+.4f}]"
+        for what, part in (("AUC", first.auc), ("AP", first.average_precision))
+    )
+    drawn = result.dataset.task.entity_keys[0].name
+    return f"{first.best} - {first.other}: {auc}, {precision} (95% of {first.draws} draws of {drawn})"
+
+
 def _cell(value: float, best: float) -> str:
     text = f"{value:.4f}"
     return f"[bold green]{text}[/]" if value == best else text

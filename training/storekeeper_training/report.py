@@ -70,6 +70,7 @@ def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
         "task": result.dataset.task,
         "best": result.best,
         "leaderboard": _leaderboard(result, colours),
+        "comparisons": result.comparisons,
         "columns": [(title, "↑" if greater else "↓") for title, _, greater in COLUMNS],
         "curves": _curve_pictures(curves),
         "scores": draw_scores(curves[0], result.best.manifest.threshold),

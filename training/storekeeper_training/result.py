@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.artefact import Artefact, Manifest
+from storekeeper_training.bootstrap import Comparison
 from storekeeper_training.dataset import Dataset
 from storekeeper_training.evaluate import Evaluation
 from storekeeper_training.split import Split
@@ -57,12 +58,15 @@ class TrainResult:
         Its models, the best on validation first.
     report
         The HTML report.
+    comparisons
+        The best model against each other one on the test period, entities drawn anew.
     """
 
     dataset: Dataset
     split: Split
     models: tuple[ModelResult, ...]
     report: Path
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def best(self) -> ModelResult:
@@ -88,6 +92,7 @@ class TrainResult:
             },
             "best": self.best.name,
             "models": [_model_dict(model) for model in self.models],
+            "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "report": str(self.report),
         }
 

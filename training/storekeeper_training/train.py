@@ -22,6 +22,7 @@ from storekeeper.artefact import (
 )
 from storekeeper.clock import Clock
 from storekeeper.errors import CheckFailedError, DataError, NotFoundError, listing
+from storekeeper_training.bootstrap import Comparison, PairedBootstrap
 from storekeeper_training.cost import Cost, measure
 from storekeeper_training.dataset import Dataset, read_dataset
 from storekeeper_training.evaluate import Evaluation, best_threshold, evaluate
@@ -179,12 +180,23 @@ def _report(run: _Run, results: list[ModelResult], reports_dir: Path, progress: 
     """Order the models by their validation figure; draw the report where it isn't there yet."""
     results.sort(key=lambda result: (-result.manifest.selection_value(), result.name))
     report = reports_dir / f"{run.dataset.task.name}-{_run_hash(results)}.html"
-    result = TrainResult(run.dataset, run.split, tuple(results), report)
+    result = TrainResult(run.dataset, run.split, tuple(results), report, _compare(run, results))
     if not (report.is_file() and all(model.reused for model in results)):
         progress("report", 0, 1, "drawing")
         write_report(result, run.samples["test"], seed=run.seed)
         progress("report", 1, 1, str(report))
     return result
+
+
+def _compare(run: _Run, results: Sequence[ModelResult]) -> tuple[Comparison, ...]:
+    """The best model against each other on the test period, drawn by the first entity key."""
+    if len(results) < 2:
+        return ()
+    key = run.dataset.task.entity_keys[0].name
+    entities = run.dataset.table[key].combine_chunks().dictionary_encode().indices.to_numpy()[run.split.test]
+    bootstrap = PairedBootstrap(run.samples["test"].labels, entities, run.seed)
+    best, *others = [(model.name, model.probabilities) for model in results]
+    return bootstrap.compare(best, others)
 
 
 def _result(run: _Run, model: Model, reuse: bool, progress: StageProgress) -> ModelResult:

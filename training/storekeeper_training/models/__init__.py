@@ -28,7 +28,8 @@ def find_models(task: Task, names: Iterable[str] = MODEL_NAMES) -> tuple[Model, 
         If a model's package is not installed; the message names the extra that brings it.
     """
     available: dict[str, Model] = {
-        model.name: model for model in (Rule(task.rule), Logistic(), BoostedTrees(), ReferenceNetwork())
+        model.name: model
+        for model in (Rule(task.rule), Logistic(task.selection_metric), BoostedTrees(), ReferenceNetwork())
     }
     chosen = tuple(dict.fromkeys(names))
     if unknown := [name for name in chosen if name not in available]:
