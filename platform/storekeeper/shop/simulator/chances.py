@@ -55,11 +55,11 @@ def week_chances(catalogue: Catalogue, fondness: Floats, week: int) -> WeekChanc
     fond = fondness.astype(np.float32)[:, catalogue.category]
     off, dear = (sensitivity * values.astype(np.float32)[None, :] for values in (discount, catalogue.dearness))
     quality = catalogue.quality.astype(np.float32)[None, :]
-    click = np.minimum(_logistic(-3.2 + 0.75 * fond + 0.45 * quality + 4.0 * off), _HIGHEST_CLICK)
-    cart = _logistic(-2.1 + 0.6 * fond + 0.35 * quality + 3.5 * off - 0.6 * dear)
+    click = np.minimum(_logistic(-3.2 + 0.75 * fond + 0.6 * quality + 4.0 * off), _HIGHEST_CLICK)
+    cart = _logistic(-2.1 + 0.6 * fond + 0.45 * quality + 3.5 * off - 0.6 * dear)
     checkout = _logistic(0.7 + 0.5 * fond + 0.3 * quality + 2.0 * off - 0.8 * dear)
     comes_back = RETURN_LOGIT.astype(np.float32)[catalogue.category][None, :]
-    giving_back = np.minimum(_logistic(-2.1 + comes_back - 0.7 * quality - 1.0 * off - 0.3 * fond), 0.5)
+    giving_back = np.minimum(_logistic(-2.1 + comes_back - 0.7 * quality - 1.0 * off - 0.3 * fond), 0.6)
     bought = catalogue.popularity.astype(np.float32)[None, :] * cart * checkout
     return WeekChances(
         discount=discount,

@@ -88,7 +88,7 @@ class Traits:
     hazard
         Chance to leave for good, a day.
     click_factor, checkout_factor, return_factor
-        By what this person's chances differ from those of the kind; at most 1.4, 1 and 2.
+        By what this person's chances differ from those of the kind; at most 1.2, 1 and 1.5.
     """
 
     segment: npt.NDArray[np.int64]
@@ -122,9 +122,9 @@ def traits_of(options: SimulationOptions, who: Integers) -> Traits:
         changes_on=np.where(changing < _SHARE_CHANGING, day, _NEVER),
         starts_with_children=children < _SHARE_WITH_CHILDREN[segment],
         hazard=_HAZARD_A_DAY[segment],
-        click_factor=0.6 + 0.8 * click,
-        checkout_factor=0.6 + 0.4 * checkout,
-        return_factor=0.4 + 1.6 * returning**2,
+        click_factor=0.8 + 0.4 * click,
+        checkout_factor=0.8 + 0.2 * checkout,
+        return_factor=0.7 + 0.8 * returning,
     )
 
 
@@ -155,7 +155,8 @@ def affinities(options: SimulationOptions) -> Floats:
     def hidden(trait: int, level: Integers) -> Floats:
         return bell(draw(options.seed, Purpose.TASTE, trait, level[:, None], categories[None, :]))
 
-    return 0.85 * hidden(0, segment) + 0.25 * hidden(1, sensitivity) + 0.45 * hidden(2, children)
+    everybody = hidden(3, np.zeros(KINDS, np.int64))
+    return 0.6 * everybody + 0.65 * hidden(0, segment) + 0.2 * hidden(1, sensitivity) + 0.35 * hidden(2, children)
 
 
 def tastes(options: SimulationOptions, who: Integers, kind: Integers, fondness: Floats) -> npt.NDArray[np.float32]:
@@ -164,7 +165,7 @@ def tastes(options: SimulationOptions, who: Integers, kind: Integers, fondness: 
     They follow the kind's fondness, and differ from person to person for good.
     """
     parts = len(CATEGORIES) // 4
-    bits = draw(options.seed, Purpose.TASTE, 3, who[:, None], np.arange(parts)[None, :])
+    bits = draw(options.seed, Purpose.TASTE, 4, who[:, None], np.arange(parts)[None, :])
     personal = np.concatenate(four_uniform(bits), axis=1).astype(np.float32)
     weight = np.exp(fondness.astype(np.float32)[kind] + np.float32(_TASTE_SPREAD) * (personal - np.float32(0.5)))
     return np.asarray(weight / weight.sum(axis=1, keepdims=True), dtype=np.float32)

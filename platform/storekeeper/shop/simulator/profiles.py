@@ -11,11 +11,11 @@ from storekeeper.shop.simulator.people import SEGMENTS, SENSITIVITIES, Lives, Tr
 from storekeeper.shop.simulator.words import spell
 
 _AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
-_AGE_SHARES = np.full((SEGMENTS, len(_AGE_BANDS)), 0.05)
-_AGE_SHARES[np.arange(SEGMENTS), (0, 1, 2, 3, 4, 5)] = 0.75
+_AGE_SHARES = np.full((SEGMENTS, len(_AGE_BANDS)), 0.012)
+_AGE_SHARES[np.arange(SEGMENTS), (0, 1, 2, 3, 4, 5)] = 0.94
 _INCOME_BANDS = ("100K+", "50-99K", "UNDER 50K")
-_INCOME_SHARES = np.full((SENSITIVITIES, len(_INCOME_BANDS)), 0.1)
-_INCOME_SHARES[np.arange(SENSITIVITIES), np.arange(SENSITIVITIES)] = 0.8
+_INCOME_SHARES = np.full((SENSITIVITIES, len(_INCOME_BANDS)), 0.03)
+_INCOME_SHARES[np.arange(SENSITIVITIES), np.arange(SENSITIVITIES)] = 0.94
 _HOMES = ("RENTER", "HOMEOWNER")
 _OWNER_SHARES = np.array([0.05, 0.25, 0.65, 0.7, 0.6, 0.75])
 _MARITAL = ("UNMARRIED", "MARRIED")
@@ -23,7 +23,7 @@ _MARRIED_SHARES = np.array([0.05, 0.35, 0.8, 0.6, 0.5, 0.65])
 _SIZES = ("1", "2", "3", "4", "5+")
 _HOUSEHOLDS = ("1 ADULT NO KIDS", "1 ADULT KIDS", "2 ADULTS NO KIDS", "2 ADULTS KIDS")
 _KIDS = ("0", "1", "2", "3+")
-_UNKNOWN_SHARE = 0.04
+_UNKNOWN_SHARE = 0.02
 _MOVING_SHARE = 0.15
 _LATE_SHARE, _LATE_DAYS = 0.1, 14
 _LONGEST_BEFORE_DAYS = 700
