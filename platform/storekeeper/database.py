@@ -115,15 +115,20 @@ def database_errors(url: str) -> Iterator[None]:
 
 def _explain(url: str, problem: str) -> str:
     """What went wrong with a database, free of its password."""
-    parsed = parse_url(url)
-    told = " ".join(problem.split())
-    for secret in (parsed.password, *parsed.normalized_query.get("password", ())):
-        told = told.replace(str(secret), "***") if secret else told
+    told = without_secrets(url, problem)
     if "no such table" in told or ("relation" in told and "does not exist" in told):
         advice = "Create the tables with `storekeeper load NAME` or `alembic upgrade head`."
     else:
         advice = f"Check that it is there and running, and that {DATABASE_VARIABLE} names the right one."
     return f"The database {describe_url(url)} can't be used: {told}. {advice}"
+
+
+def without_secrets(url: str, problem: str) -> str:
+    """A database's words on one line, the passwords of its URL replaced by stars."""
+    parsed, told = parse_url(url), " ".join(problem.split())
+    for secret in (parsed.password, *parsed.normalized_query.get("password", ())):
+        told = told.replace(str(secret), "***") if secret else told
+    return told
 
 
 @contextmanager

@@ -9,13 +9,17 @@ import feast
 import yaml
 from feast.errors import FeastError
 from feast.feature_view import FeatureView
+from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigError, RepoConfig, load_repo_config
 from feast.repo_operations import apply_total
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from storekeeper.clock import Clock
+from storekeeper.database import describe_url, without_secrets
 from storekeeper.definitions import validate_views
 from storekeeper.definitions.repo import inside, repo_views
-from storekeeper.errors import NotFoundError, SettingError, listing
+from storekeeper.errors import NotFoundError, SettingError, SourceError, listing
 from storekeeper.online.store import StateOnlineStore, clock_of
 from storekeeper.provider import StorekeeperProvider
 from storekeeper.settings import CONFIG_FILE
@@ -34,6 +38,17 @@ class FeatureStore(feast.FeatureStore):
 
     def __init__(self, repo_path: str | Path) -> None:
         super().__init__(repo_path=str(repo_path), config=load_config(Path(repo_path)))
+
+    def _create_registry(self) -> BaseRegistry:
+        """Feast's registry; what goes wrong with its database is a `SourceError`, now and later."""
+        url = self.config.registry.path
+        try:
+            registry = super()._create_registry()
+        except SQLAlchemyError as error:
+            raise _unusable(url, error) from error
+        for engine in {getattr(registry, name, None) for name in ("read_engine", "write_engine")} - {None}:
+            event.listen(engine, "handle_error", lambda context: _told(url, context.sqlalchemy_exception))
+        return registry
 
     @property
     def clock(self) -> Clock:
@@ -94,7 +109,10 @@ class FeatureStore(feast.FeatureStore):
         report, repo = io.StringIO(), Path(self.repo_path).resolve()
         with inside(repo), contextlib.redirect_stdout(report):
             validate_views(repo_views(self.config), self.config)
-            apply_total(self.config, repo, skip_source_validation=True)
+            try:
+                apply_total(self.config, repo, skip_source_validation=True)
+            except SQLAlchemyError as error:
+                raise _unusable(self.config.registry.path, error) from error
         self.refresh_registry()
         return report.getvalue()
 
@@ -130,3 +148,17 @@ def load_config(repo_path: Path) -> RepoConfig:
         return load_repo_config(repo_path.resolve(), file)
     except (yaml.YAMLError, FeastConfigError, FeastError, TypeError) as error:
         raise SettingError(f"'{file}' can't be used: {error}") from error
+
+
+def _told(url: str, error: SQLAlchemyError | None) -> SourceError | None:
+    """What to raise instead of a database's error; broken constraints are Feast's business."""
+    return None if error is None or isinstance(error, IntegrityError) else _unusable(url, error)
+
+
+def _unusable(url: str, error: SQLAlchemyError) -> SourceError:
+    problem = without_secrets(url, str(getattr(error, "orig", None) or error))
+    return SourceError(
+        f"The registry {describe_url(url)} can't be used: {problem}. Check registry.path in {CONFIG_FILE} and that the "
+        f"database is running. If an SQLite file is damaged, remove it and register the features again: "
+        f"storekeeper apply."
+    )

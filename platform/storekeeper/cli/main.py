@@ -1,6 +1,7 @@
 """`storekeeper`: the one command, joined from the platform's own commands and those of the packages above it."""
 
 import os
+import re
 import sys
 import warnings
 from importlib.metadata import entry_points
@@ -12,10 +13,26 @@ import typer
 import storekeeper
 from storekeeper.cli import feature_commands, shop_commands
 from storekeeper.cli.demo import demo
-from storekeeper.errors import StorekeeperError
+from storekeeper.errors import SourceError, StorekeeperError, UsageError
 from storekeeper.settings import HOME_VARIABLE
 
 _ENTRY_POINTS = "storekeeper.commands"
+
+# Packages that only some commands need, and the extra of Storekeeper that brings each.
+_EXTRAS = {
+    "fastapi": "serve",
+    "fastapi_offline": "serve",
+    "jinja2": "train",
+    "keras": "tensorflow",
+    "matplotlib": "train",
+    "onnxruntime": "serve",
+    "sklearn": "train",
+    "starlette": "serve",
+    "tensorflow": "tensorflow",
+    "uvicorn": "serve",
+    "xgboost": "train",
+}
+_PASSWORD = re.compile(r"://[^/@\s]*@")
 
 
 def build_app() -> typer.Typer:
@@ -65,6 +82,27 @@ def main() -> None:
     except StorekeeperError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        typer.echo(
+            f"Error: This command needs the package '{package}', which is not installed. "
+            f"Install it: pip install 'storekeeper[{_EXTRAS[package]}]'.",
+            err=True,
+        )
+        sys.exit(UsageError.exit_code)
+    except _database_errors() as error:
+        told = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        typer.echo(f"Error: A database can't be used: {_PASSWORD.sub('://***@', told)}", err=True)
+        sys.exit(SourceError.exit_code)
+
+
+def _database_errors() -> type[Exception]:
+    """What SQLAlchemy raises; imported only once something has gone wrong."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError
 
 
 def _quiet() -> None:
