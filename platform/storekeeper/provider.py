@@ -110,7 +110,9 @@ class StorekeeperProvider(PassthroughProvider):
             until = datetime.fromtimestamp(meta.until_us // 1_000_000, UTC).replace(
                 microsecond=meta.until_us % 1_000_000
             )
-        made_from = f"{view_hash(state.plan)}:{source_fingerprint(state.plan.source, config, until)}"
+        plan = state.plan
+        ties = (*plan.keys, plan.event_time, plan.known_time)
+        made_from = f"{view_hash(plan)}:{source_fingerprint(plan.source, config, until, ties)}"
         if unless_made_from and meta and (meta.until_us, meta.made_from) == (to_us(until), made_from):
             return state.backend.count(state.name), False
         return state.materialise(config, until, made_from), True

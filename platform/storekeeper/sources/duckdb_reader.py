@@ -45,10 +45,12 @@ def open_duckdb(database: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _check_length(connection: duckdb.DuckDBPyConnection, database: Path) -> None:
-    """Refuse a file shorter than its blocks: DuckDB notices only when a query meets the missing part."""
-    blocks, block_bytes = connection.execute("SELECT total_blocks, block_size FROM pragma_database_size()").fetchall()[
-        0
-    ]
+    """Refuse a file shorter than its blocks: DuckDB notices only when a query meets the missing part.
+
+    Free blocks don't count: DuckDB itself cuts them off the file's end.
+    """
+    sizes = connection.execute("SELECT used_blocks, block_size FROM pragma_database_size()").fetchall()
+    blocks, block_bytes = sizes[0]
     expected, found = _HEADERS_BYTES + blocks * block_bytes, database.stat().st_size
     if found < expected:
         raise SourceError(
