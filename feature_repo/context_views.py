@@ -26,13 +26,13 @@ shopping_request = RequestSource(
     description="Hour and weekday (Monday 0) in UTC, and the price against the customer's average of 91 days",
 )
 def shopping_context(inputs: pd.DataFrame) -> pd.DataFrame:
-    """Vectorised: a DataFrame in, a DataFrame out; the ratio is null where the customer has no average."""
+    """Vectorised: a DataFrame in, a DataFrame out; null where there is no time, no price or no average."""
     time = pd.to_datetime(inputs["request_time"], utc=True)
     average = inputs["unit_price_cents_91d"].astype("float64")
     return pd.DataFrame(
         {
-            "request_hour": time.dt.hour.astype("int64"),
-            "request_weekday": time.dt.weekday.astype("int64"),
+            "request_hour": time.dt.hour.astype("Int64"),
+            "request_weekday": time.dt.weekday.astype("Int64"),
             "price_ratio": inputs["price"].astype("float64") / average.where(average > 0),
         }
     )

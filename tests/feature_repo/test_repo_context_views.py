@@ -15,6 +15,12 @@ def test_hour_and_weekday_are_of_utc(feature_repo: FeatureRepo, moment: str, hou
     context.expect(request_hour=hour, request_weekday=weekday)
 
 
+def test_no_time_has_no_hour(feature_repo: FeatureRepo) -> None:
+    """A request without a time has neither hour nor weekday, and its ratio all the same."""
+    context = feature_repo.on_demand("shopping_context").given(request_time=None, price=3.0, unit_price_cents_91d=2.0)
+    context.expect(request_hour=None, request_weekday=None, price_ratio=1.5)
+
+
 @pytest.mark.parametrize(
     ("price", "average", "ratio"), [(300.0, 150.0, 2.0), (300.0, None, None), (None, 150.0, None), (300.0, 0.0, None)]
 )

@@ -207,6 +207,13 @@ def test_an_empty_spine_gives_an_empty_table(store: Any) -> None:
     assert len(found) == 0
 
 
+def test_a_null_time_names_the_spines_column(store: Any) -> None:
+    """A SQL spine's row without a time is an error that names the spine's own column, and the row."""
+    spine = "SELECT 1::BIGINT AS user_id, t AS moment FROM (VALUES (TIMESTAMP '2020-02-01'), (NULL)) AS v(t)"
+    with pytest.raises(DataError, match="Column 'moment' of the spine is null at row 1"):
+        store.get_historical_features(entity_df=spine, features=["activity:n"]).to_df()
+
+
 def test_a_key_of_another_type_is_an_error(store: Any) -> None:
     """Text where the source has integers names both types (rule 14)."""
     spine = _frame(["1"], [at("2020-02-04")])
