@@ -54,3 +54,7 @@ class MemoryBackend:
     def keys(self, view: str) -> list[bytes]:
         """All entity keys of a view, ascending."""
         return sorted(self._rows.get(view, {}))
+
+    def views(self) -> list[str]:
+        """Names of all views that there is room for."""
+        return sorted(self._metas)
