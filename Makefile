@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := platform training serving
 
-.PHONY: help setup demo test quick check format serve constraints clean
+.PHONY: help setup demo test quick check format serve bench constraints clean
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ format: $(READY)  ## Format and mend what can be mended by itself
 
 serve: $(READY)  ## Serve predictions on this machine
 	@$(BIN)/storekeeper serve
+
+bench: $(READY)  ## Measure retrieval against its alternatives; ARGS="--large" for the full sizes
+	@$(BIN)/python -m benchmarks.point_in_time $(ARGS)
 
 constraints:  ## Renew constraints.txt from a fresh environment
 	@rm -rf $(VENV).fresh && $(PYTHON) -m venv $(VENV).fresh
