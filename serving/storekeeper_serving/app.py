@@ -1,6 +1,6 @@
 """The HTTP face of an engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from storekeeper import __version__
 from storekeeper.settings import Settings
@@ -32,7 +33,16 @@ _BODY = {"required": True, "content": {"application/json": {"schema": PredictBod
 router = APIRouter()
 
 
-def create_app(settings: Settings, options: ServingOptions | None = None, engine: Engine | None = None) -> FastAPI:
+# A page elsewhere can point a name of its own at this machine, but not make the browser say one of these.
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+
+def create_app(
+    settings: Settings,
+    options: ServingOptions | None = None,
+    engine: Engine | None = None,
+    hosts: Sequence[str] = (),
+) -> FastAPI:
     """An application that opens its engine when it starts and writes out its log when it stops.
 
     Parameters
@@ -43,6 +53,8 @@ def create_app(settings: Settings, options: ServingOptions | None = None, engine
         Limits.
     engine
         One that is open already; it is closed when the application stops.
+    hosts
+        Names under which it may be asked, such as `LOOPBACK_HOSTS`; others get 400. By default any.
     """
 
     @asynccontextmanager
@@ -65,6 +77,8 @@ def create_app(settings: Settings, options: ServingOptions | None = None, engine
         redoc_url=None,
     )
     app.state.engine = None
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     app.include_router(router)
     register_handlers(app)
     _show_examples(app)

@@ -51,6 +51,17 @@ class Catalogue:
     _older: dict[Artefact, Entry] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
+    def check_task(self, task: str) -> None:
+        """Refuse a task that has no models with 404; the message lists those that have.
+
+        Raises
+        ------
+        RequestError
+            If there is no such task.
+        """
+        if task not in self.entries:
+            raise RequestError(_unknown("task", task, self.entries, "storekeeper train NAME"))
+
     def find(self, task: str, model: str | None = None, version: int | None = None) -> ServedModel:
         """The model that answers a request.
 
@@ -61,9 +72,8 @@ class Catalogue:
         RefusedError
             409 where it was trained on other definitions, 503 where it can't be loaded.
         """
-        models = self.entries.get(task)
-        if models is None:
-            raise RequestError(_unknown("task", task, self.entries, "storekeeper train NAME"))
+        self.check_task(task)
+        models = self.entries[task]
         name = self._default(task) if model is None else model
         if name not in models:
             problem = _unknown("model", name, models, f"storekeeper train {task} --model NAME")

@@ -93,6 +93,7 @@ class Engine:
         SourceError
             If the online store is missing, broken or not materialised.
         """
+        self.catalogue.check_task(task)
         request = parse_body(body)
         model = self.catalogue.find(task, request.model, request.version)
         now = self.clock.now()

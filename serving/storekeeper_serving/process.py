@@ -32,13 +32,14 @@ def serve_project(
 
     # The port is taken first: importing and loading take seconds.
     with closing(bind_socket(host, port)) as bound:
-        from storekeeper_serving.app import create_app
+        from storekeeper_serving.app import LOOPBACK_HOSTS, create_app
         from storekeeper_serving.engine import Engine
-        from storekeeper_serving.server import run_server, url_of
+        from storekeeper_serving.server import is_loopback, run_server, url_of
 
         engine = Engine(settings, options)
         with closing(engine):
             if not any(engine.catalogue.served()):
                 reasons = " ".join(refusal.problem.message for refusal in engine.catalogue.refused())
                 raise NotFoundError(f"No model can be served. {reasons}")
-            run_server(create_app(settings, options, engine), bound, lambda: tell(f"Serving on {url_of(bound)}"))
+            hosts = (*LOOPBACK_HOSTS, host, bound.getsockname()[0]) if is_loopback(bound) else ()
+            run_server(create_app(settings, options, engine, hosts), bound, lambda: tell(f"Serving on {url_of(bound)}"))

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from types import FrameType
 
 import uvicorn
@@ -43,6 +44,11 @@ def url_of(bound: socket.socket) -> str:
     """The URL under which a bound socket answers."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(bound: socket.socket) -> bool:
+    """Whether only this machine can reach a bound socket."""
+    return ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
 
 class Server(uvicorn.Server):

@@ -242,3 +242,9 @@ def test_unexpected_failure_shows_no_trace(
     answer = client.post("/predict/purchase", json=good_body)
     refused(answer, 500, "internal_error")
     assert "inner words" not in answer.text
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", b"not JSON"])
+def test_the_task_is_looked_at_first(client: Client, body: bytes) -> None:
+    """An unknown task is 404 whatever the body holds."""
+    assert refused(client.post("/predict/nope", content=body), 404, "unknown_task")["exists"] == ["purchase"]
