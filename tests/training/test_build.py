@@ -142,6 +142,27 @@ def test_a_damaged_dataset_is_built_again(settings: Settings) -> None:
     assert build(settings).reused
 
 
+@pytest.mark.parametrize("damage", ["cut short", "rows lost", "value changed", "not Parquet"])
+def test_damaged_data_are_built_again(settings: Settings, damage: str) -> None:
+    """A Parquet file that is not what its manifest says is not reused, whatever is wrong with it."""
+    first = build(settings)
+    data = first.folder / "data.parquet"
+    table = pq.read_table(data)
+    if damage == "cut short":
+        data.write_bytes(data.read_bytes()[:-100])
+    elif damage == "not Parquet":
+        data.write_text("nothing")
+    elif damage == "rows lost":
+        pq.write_table(table.slice(1), data)
+    else:
+        at = table.column_names.index("lines_91d")
+        changed = pa.array([value + 1 for value in table["lines_91d"].to_pylist()], table.schema.field(at).type)
+        pq.write_table(table.set_column(at, "lines_91d", changed), data)
+    again = build(settings)
+    assert not again.reused
+    assert pq.read_table(data).equals(table)
+
+
 def test_a_failure_leaves_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """If retrieval or writing fails, no dataset and no leftover is there, and the ledger knows of none."""
 

@@ -37,7 +37,7 @@ def test_rows_come_in_the_order_asked_for(small_task: Task, dataset_folder: Path
 
 def test_missing_dataset_says_how_to_build_it(small_task: Task, tmp_path: Path) -> None:
     """A folder without data is an error that says what is there and how to build it."""
-    with pytest.raises(NotFoundError, match=r"No data.parquet.*storekeeper dataset build"):
+    with pytest.raises(NotFoundError, match=r"No data.parquet.*storekeeper dataset build purchase"):
         read_dataset(small_task, tmp_path / "none")
 
 

@@ -87,16 +87,18 @@ def build_dataset(
     table = _training_table(spine, job.to_arrow(), service)
     manifest = _manifest(task, inputs, dataset_hash, spine, table)
     progress("writing")
-    _write(folder, table, manifest)
+    manifest = _write(folder, table, manifest)
     _record(settings, manifest, folder)
     return BuiltDataset(folder, manifest, False)
 
 
 def _kept(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a dataset that is there, whole; None otherwise."""
+    """The manifest of a dataset that is there, whole to the last byte; None otherwise."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        return manifest if pq.read_metadata(folder / DATA_FILE).num_rows == manifest["rows"] else None
+        if pq.read_metadata(folder / DATA_FILE).num_rows != manifest["rows"]:
+            return None
+        return manifest if _file_hash(folder / DATA_FILE) == manifest["file_hash"] else None
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
 
@@ -178,17 +180,24 @@ def _hash(inputs: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def _write(folder: Path, table: pa.Table, manifest: dict[str, Any]) -> None:
-    """The whole folder under a temporary name, then renamed."""
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(folder: Path, table: pa.Table, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The whole folder under a temporary name, then renamed; returns the manifest with the file's own hash."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         pq.write_table(table, partial / DATA_FILE)
+        manifest = manifest | {"file_hash": _file_hash(partial / DATA_FILE)}
         (partial / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
+        return manifest
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

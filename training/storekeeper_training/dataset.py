@@ -85,7 +85,7 @@ def read_dataset(task: Task, folder: Path) -> Dataset:
             found = listing(entry.name for entry in folder.iterdir()) if folder.is_dir() else "nothing"
             raise NotFoundError(
                 f"No {name} in the dataset folder '{folder}'. It holds: {found}. "
-                f"Build it: storekeeper dataset build --task {task.name}."
+                f"Build it: storekeeper dataset build {task.name}."
             )
     dataset = Dataset(task, _read_table(folder / DATA_FILE), _read_record(folder / MANIFEST_FILE))
     _check(dataset, folder)
