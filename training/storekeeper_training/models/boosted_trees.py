@@ -28,12 +28,12 @@ class BoostedTrees:
         Threads of the fit; serving uses one.
     """
 
-    depth: int = 5
-    learning_rate: float = 0.04
+    depth: int = 4
+    learning_rate: float = 0.03
     row_share: float = 0.8
-    column_share: float = 0.4
+    column_share: float = 0.2
     min_child_weight: float = 50.0
-    penalty: float = 10.0
+    penalty: float = 20.0
     max_trees: int = 1500
     patience: int = 50
     threads: int = 2

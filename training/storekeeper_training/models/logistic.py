@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from storekeeper.artefact import Encoder
 from storekeeper.artefact.formulas import LinearFormula
 from storekeeper_training.encode import fit_standard_encoder
-from storekeeper_training.models.model import FitProgress, Fitted, Sample
+from storekeeper_training.models.model import FitProgress, Fitted, Parameters, Sample
 
 INVERSE_PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
 
@@ -48,7 +48,7 @@ class Logistic:
             tried.append((figure, inverse_penalty, formula))
             progress(done, total, f"C {inverse_penalty:g}: {figure:.4f} on validation")
         _, chosen, formula = max(tried, key=lambda entry: entry[0])
-        parameters = {
+        parameters: Parameters = {
             "inverse_penalty": chosen,
             "inverse_penalties": ", ".join(f"{value:g}" for value in self.inverse_penalties),
             "chosen_by": f"{self.selection_metric} on validation",
