@@ -149,7 +149,7 @@ def test_audit_after_a_redefinition(ready: Path, run: Any) -> None:
     """Vectors served under other definitions are said to be left out; they never count as proven."""
     serve_some(ready)
     file = ready / "feature_repo" / "customer_views.py"
-    file.write_text(file.read_text().replace('over_days("baskets"', 'over_days("trips"'))
+    file.write_text(file.read_text().replace('over_days("products"', 'over_days("goods"'))
     run(ready, "apply").done()
     outcome = run(ready, "audit").done()
     assert "redefined" in outcome.out
