@@ -1,8 +1,9 @@
 """Where features come from: Feast sources over DuckDB and SQL, and reading them to Arrow."""
 
+from storekeeper.sources.access import home_of
 from storekeeper.sources.declared import DuckDBSource, SQLSource
 from storekeeper.sources.fingerprint import source_fingerprint
-from storekeeper.sources.read import check_source, home_of, read_source, source_schema
+from storekeeper.sources.read import check_source, read_source, source_schema
 from storekeeper.sources.request import ReadRequest
 
 __all__ = [

@@ -15,7 +15,10 @@ from feast.type_map import pa_to_feast_value_type
 from feast.value_type import ValueType
 
 from storekeeper.errors import DefinitionError
-from storekeeper.settings import REFERENCE
+from storekeeper.settings import REFERENCE, expand_references, rooted_url
+from storekeeper.sources.access import Ask, access_duckdb, access_sql, check_times, home_of
+from storekeeper.sources.duckdb_reader import query_relation, quote
+from storekeeper.sources.sql_reader import SQLRelation
 
 
 class TabularSource(DataSource):
@@ -115,15 +118,15 @@ class TabularSource(DataSource):
 
     def validate(self, config: RepoConfig) -> None:
         """Check that the table can be read and has the timestamp columns."""
-        from storekeeper.sources.read import check_source
-
-        check_source(self, config)
+        check_times(self, self.access(config, lambda _: None))
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Column names and Arrow types, as text."""
-        from storekeeper.sources.read import source_schema
+        return [(field.name, str(field.type)) for field in self.access(config, lambda _: None)]
 
-        return [(field.name, str(field.type)) for field in source_schema(self, config)]
+    def access(self, config: RepoConfig, ask: Ask) -> Any:
+        """Open the source; return its schema, or the rows that `ask` wants of it."""
+        raise NotImplementedError(f"{type(self).__name__} doesn't say how it is read.")
 
     def get_table_query_string(self) -> str:
         """What stands after FROM."""
@@ -188,6 +191,11 @@ class DuckDBSource(TabularSource):
     def __init__(self, *, name: str, database: str, **others: Any) -> None:
         super().__init__(name=name, location=database, **others)
 
+    def access(self, config: RepoConfig, ask: Ask) -> Any:
+        """Open the file; return the schema, or the rows that `ask` wants."""
+        relation = ".".join(map(quote, self.table.split("."))) if self.table else query_relation(str(self.query))
+        return access_duckdb(self.name, home_of(config) / expand_references(self.location), relation, ask)
+
 
 class SQLSource(TabularSource):
     """A table, view or query in any database that SQLAlchemy reaches.
@@ -215,3 +223,9 @@ class SQLSource(TabularSource):
                 f"Put the URL in an environment variable and declare url='${{NAME}}'."
             )
         super().__init__(name=name, location=url, **others)
+
+    def access(self, config: RepoConfig, ask: Ask) -> Any:
+        """Connect to the database; return the schema, or the rows that `ask` wants."""
+        times = frozenset(filter(None, (self.timestamp_field, self.created_timestamp_column)))
+        url = rooted_url(expand_references(self.location), home_of(config))
+        return access_sql(self.name, url, SQLRelation(self.name, self.table, self.query, times), ask)
