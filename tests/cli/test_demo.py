@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from projects import Project
@@ -76,6 +77,35 @@ def test_whom_to_ask(shop: Path) -> None:
     assert all(customer > 0 for customer in asked["customer_id"])
 
 
+def test_the_price_asked_at_is_that_of_training(shop: Path) -> None:
+    """A category is asked for at what a unit of it cost over 28 days, all customers' lines together."""
+    settings = Settings.load(shop)
+    asked = demo._whom_to_ask(settings)
+    with duckdb.connect(str(settings.behaviour_path), read_only=True) as connection:
+        told = connection.execute(
+            "SELECT category, sum(amount_cents) / sum(quantity) FROM events WHERE event_type = 'purchase' "
+            "AND customer_id IS NOT NULL AND event_time >= $now - INTERVAL 28 DAY AND event_time < $now AND known_time <= $now "
+            "GROUP BY category",
+            {"now": settings.clock.now().replace(tzinfo=None)},
+        ).fetchall()
+    prices = dict(told)
+    for category, price in zip(asked["category"], asked["price"], strict=True):
+        assert price == pytest.approx(prices[category])
+
+
+def test_few_features_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of a long vector the pair's own history is shown, and it is said how to see the rest."""
+    features: dict[str, list[Any]] = {f"lines_{n}": [n] for n in range(30)} | {"affinity_due": [None]}
+    asked = {"customer_id": [7], "category": ["SOUP"], "price": [99.0]}
+    answer = {"features": features, "probabilities": [0.25], "model": "xgboost"}
+    demo._print_answer({"asked": asked, "answer": answer})
+    out = capfd.readouterr().out
+    assert "household 7 buys in SOUP within 7 days with probability 0.250 (xgboost)" in out
+    assert "affinity_due" in out
+    assert out.count("lines_") == 11
+    assert "All 31: " in out
+
+
 def test_nobody_to_ask(shop: Path) -> None:
     """With a clock outside the shop's history, the demo says what to do."""
     with pytest.raises(SourceError, match="No purchases in the 28 days before 2030-01-01"):
@@ -120,5 +150,10 @@ def test_the_whole_demo(whole: tuple[Project, dict[str, str]]) -> None:
 
 
 def _end_of(out: str) -> str:
-    """The last part of the demo, without its last line, which tells how long it took."""
-    return out.split("\n8. ")[1].rsplit("\nDone in", 1)[0]
+    """The last part of the demo, without how many were proven (the log grows) and how long it took."""
+    end = out.split("\n8. ")[1].rsplit("\nDone in", 1)[0]
+    places = [end.index(part) for part in ("Served: household", "affinity_", "xgboost v1", "Report: ", "Proof: ")]
+    assert places == sorted(places)
+    assert "0 differ" in end.splitlines()[-1]
+    assert len(end.splitlines()) < 50
+    return end.split("Proof: ")[0]

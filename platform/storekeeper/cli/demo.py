@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from storekeeper.cli.feature_commands import audit_and_prove
 from storekeeper.cli.output import console, print_table
 from storekeeper.errors import CheckFailedError, SourceError
 from storekeeper.settings import Settings
@@ -38,16 +39,28 @@ STEPS = (
     Step("Materialise to the online store", ("materialize",)),
 )
 
-# What customers buy most, at the price that the category sold for: what a shop page would ask about.
+# What customers buy most, at what a unit of the category has cost of late, as in training: what a shop page would ask.
 _ASKED = """
-SELECT customer_id, category, median(amount_cents / quantity) AS price
-FROM events
-WHERE event_type = 'purchase' AND customer_id IS NOT NULL AND category IS NOT NULL AND quantity > 0
-    AND event_time >= $now - INTERVAL 28 DAY AND event_time < $now
+WITH recent AS (
+    SELECT customer_id, category, amount_cents, quantity
+    FROM events
+    WHERE event_type = 'purchase' AND customer_id IS NOT NULL AND category IS NOT NULL
+        AND event_time >= $now - INTERVAL 28 DAY AND event_time < $now AND known_time <= $now
+),
+prices AS (
+    SELECT category, (sum(amount_cents) / nullif(sum(quantity), 0))::DOUBLE AS price FROM recent GROUP BY category
+)
+SELECT customer_id, category, price
+FROM recent JOIN prices USING (category)
+WHERE price IS NOT NULL
 GROUP BY ALL
 ORDER BY count(*) DESC, customer_id, category
 LIMIT 500
 """
+
+# Of what the model was given, this many are shown: the pair's own history first.
+_SHOWN = 12
+_FIRST_SHOWN = "affinity_"
 
 
 def demo(
@@ -63,10 +76,11 @@ def demo(
     _announce(len(STEPS) + 1, "Serve", "storekeeper serve --port 0")
     answer = _serve_and_ask(settings)
     _announce(len(STEPS) + 2, "Prove that served equals trained", "storekeeper audit --views")
-    _run(("audit", "--views"))
+    proof = audit_and_prove()
     _announce(len(STEPS) + 3, "What came out", "storekeeper evaluate purchase")
-    _run(("evaluate", "purchase"))
     _print_answer(answer)
+    _run(("evaluate", "purchase"))
+    console.print(proof, soft_wrap=True)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s. Serve it yourself: storekeeper serve")
 
 
@@ -173,12 +187,18 @@ def _post(url: str, body: dict[str, Any]) -> Any:
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
+    """The prediction with a few of its features: the whole vector would push all else off the screen."""
     asked, given = answer["asked"], answer["answer"]
-    rows = [[name, "null" if values[0] is None else values[0]] for name, values in given["features"].items()]
+    features = given["features"]
+    names = sorted(features, key=lambda name: not name.startswith(_FIRST_SHOWN))[:_SHOWN]
+    rows = [[name, "null" if features[name][0] is None else features[name][0]] for name in names]
     customer, category = asked["customer_id"][0], asked["category"][0]
-    print_table(
+    console.print(
         f"Served: household {customer} buys in {category} within 7 days with probability "
-        f"{given['probabilities'][0]:.3f} ({given['model']}). It was given:",
-        {"feature": "left", "value": "right"},
-        rows,
+        f"{given['probabilities'][0]:.3f} ({given['model']}).",
+        soft_wrap=True,
+    )
+    print_table("It was given, among others:", {"feature": "left", "value": "right"}, rows)
+    console.print(
+        f'All {len(features)}: ask storekeeper serve with "features": true, as in the README.\n', soft_wrap=True
     )

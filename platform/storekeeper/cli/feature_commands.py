@@ -80,20 +80,33 @@ def audit(
     json: Json = False,
 ) -> None:
     """Replay what was served through the offline path and compare; exit code 1 if any value differs or is missing."""
+    served, parities = replay(views=views, quiet=json)
+    if json:
+        print_json({"served": [one.as_dict() for one in served], "views": [_parity_dict(one) for one in parities]})
+    else:
+        _print_audit(served, parities)
+    _check_audit(served, parities)
+
+
+def audit_and_prove() -> str:
+    """`audit --views` for the demo; returns the line that says what was proven, to be printed once more."""
+    served, parities = replay(views=True, quiet=False)
+    _print_audit(served, parities)
+    _check_audit(served, parities)
+    return _proof_line(served)
+
+
+def replay(*, views: bool, quiet: bool) -> tuple[list[Any], list[Any]]:
+    """What was served, and with `views` all online state, each held against its history."""
     from storekeeper.audit.parity import compare_views
     from storekeeper.audit.replay import audit_served
     from storekeeper.settings import Settings
 
     store = _open_store()
     _registered(store)
-    with console.status("Replaying served vectors") if not json else _nothing():
+    with console.status("Replaying served vectors") if not quiet else _nothing():
         served = list(audit_served(store, Settings.load().served_dir))
-        parities = list(compare_views(store)) if views else []
-    if json:
-        print_json({"served": [one.as_dict() for one in served], "views": [_parity_dict(one) for one in parities]})
-    else:
-        _print_audit(served, parities)
-    _check_audit(served, parities)
+        return served, list(compare_views(store)) if views else []
 
 
 def _check_audit(served: list[Any], parities: list[Any]) -> None:
@@ -131,15 +144,18 @@ def _print_audit(served: list[Any], parities: list[Any]) -> None:
     for one in served:
         if one.skipped:
             console.print(f"{one.vectors:,} vectors of service '{one.service}' not replayed: {one.skipped}.")
+    console.print(_proof_line(served), soft_wrap=True)
+
+
+def _proof_line(served: list[Any]) -> str:
     vectors = sum(one.vectors for one in served if not one.skipped)
+    if not vectors:
+        return "Nothing was served yet under the present definitions: ask storekeeper serve for predictions."
     compared = sum(one.compared for one in served)
     differing = sum(one.differing for one in served)
-    if not vectors:
-        console.print("Nothing was served yet under the present definitions: ask storekeeper serve for predictions.")
-        return
     widths = sorted({one.features for one in served if not one.skipped})
     width = f"{widths[0]}" if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
-    console.print(
+    return (
         f"[bold]Proof:[/] {vectors:,} served vectors x {width} features = {compared:,} values replayed offline, "
         f"[bold]{differing:,} differ[/]."
     )
