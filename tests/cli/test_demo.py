@@ -84,8 +84,8 @@ def test_the_price_asked_at_is_that_of_training(shop: Path) -> None:
     with duckdb.connect(str(settings.behaviour_path), read_only=True) as connection:
         told = connection.execute(
             "SELECT category, sum(amount_cents) / sum(quantity) FROM events WHERE event_type = 'purchase' "
-            "AND customer_id IS NOT NULL AND event_time >= $now - INTERVAL 28 DAY AND event_time < $now AND known_time <= $now "
-            "GROUP BY category",
+            "AND customer_id IS NOT NULL AND event_time >= $now - INTERVAL 28 DAY "
+            "AND event_time < $now AND known_time <= $now GROUP BY category",
             {"now": settings.clock.now().replace(tzinfo=None)},
         ).fetchall()
     prices = dict(told)

@@ -13,25 +13,11 @@ import typer
 import storekeeper
 from storekeeper.cli import feature_commands, shop_commands
 from storekeeper.cli.demo import demo
+from storekeeper.cli.extras import advise
 from storekeeper.errors import SourceError, StorekeeperError, UsageError
 from storekeeper.settings import HOME_VARIABLE
 
 _ENTRY_POINTS = "storekeeper.commands"
-
-# Packages that only some commands need, and the extra of Storekeeper that brings each.
-_EXTRAS = {
-    "fastapi": "serve",
-    "fastapi_offline": "serve",
-    "jinja2": "train",
-    "keras": "tensorflow",
-    "matplotlib": "train",
-    "onnxruntime": "serve",
-    "sklearn": "train",
-    "starlette": "serve",
-    "tensorflow": "tensorflow",
-    "uvicorn": "serve",
-    "xgboost": "train",
-}
 _PASSWORD = re.compile(r"://[^/@\s]*@")
 
 
@@ -83,14 +69,10 @@ def main() -> None:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        advice = advise(error)
+        if advice is None:
             raise
-        typer.echo(
-            f"Error: This command needs the package '{package}', which is not installed. "
-            f"Install it: pip install 'storekeeper[{_EXTRAS[package]}]'.",
-            err=True,
-        )
+        typer.echo(f"Error: {advice}", err=True)
         sys.exit(UsageError.exit_code)
     except _database_errors() as error:
         told = str(getattr(error, "orig", None) or error).partition("\n")[0]
