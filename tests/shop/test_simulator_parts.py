@@ -7,9 +7,9 @@ import pytest
 
 from storekeeper.errors import UsageError
 from storekeeper.shop.simulator import SimulationOptions
-from storekeeper.shop.simulator.calendar import day_factors, hour_of_chance, share_of_day
 from storekeeper.shop.simulator.deliveries import Pool, blank, deliver, part_repeats
 from storekeeper.shop.simulator.draws import Purpose, bell, draw, four_uniform, poisson_edges, two_uniform, uniform
+from storekeeper.shop.simulator.seasons import day_factors, hour_of_chance, share_of_day
 from storekeeper.shop.simulator.silence import silence
 
 MANY = np.arange(200_000)

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.shop.simulator.browsing import SECOND_US, Browsed
-from storekeeper.shop.simulator.calendar import DAY_US
 from storekeeper.shop.simulator.campaigns import COUPON_SHARE
 from storekeeper.shop.simulator.catalogue import EXPOSURE
 from storekeeper.shop.simulator.chances import IMPRESSIONS, TASTE_SHARE, VIEWS
 from storekeeper.shop.simulator.draws import Floats, Purpose, branch, pick, two_uniform, uniform
+from storekeeper.shop.simulator.seasons import DAY_US
 from storekeeper.shop.simulator.silence import Outlook
 from storekeeper.shop.simulator.visitors import Items, Visitors
 from storekeeper.shop.simulator.world import Memory, World
@@ -108,7 +108,9 @@ def _expected_of(world: World, visitors: Visitors, items: Items) -> Floats:
     at, product, week, traits = items.at, items.product, visitors.week, visitors.traits
     kind, category = visitors.kind[at], world.catalogue.category[product]
     taste = visitors.taste[at, category]
-    clicked = IMPRESSIONS * traits.click_factor[at] * week.click[kind, product]
-    looked_at = VIEWS * taste + clicked * (TASTE_SHARE * taste + (1 - TASTE_SHARE) * EXPOSURE[category])
+    popularity, click = world.catalogue.popularity[product], week.click[kind, product] * traits.click_factor[at]
+    shown = IMPRESSIONS * (TASTE_SHARE * taste + (1 - TASTE_SHARE) * EXPOSURE[category]) * popularity
+    looked_at = VIEWS * taste * popularity + shown * click
     bought = week.cart[kind, product] * week.checkout[kind, product] * traits.checkout_factor[at]
-    return np.asarray(looked_at * world.catalogue.popularity[product] * bought)
+    lost = (looked_at**2 * (1 - bought) + shown**2 * click * (1 - click)) / 2
+    return np.asarray(bought * (looked_at - lost))

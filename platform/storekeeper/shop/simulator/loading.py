@@ -14,13 +14,13 @@ from storekeeper.shop.cleaning import Cleaned
 from storekeeper.shop.columns import EVENT_TIME, EVENTS
 from storekeeper.shop.report import LoadReport, Progress, no_progress
 from storekeeper.shop.simulator.aftermath import follow
-from storekeeper.shop.simulator.calendar import DAY_US, WEEK_DAYS
 from storekeeper.shop.simulator.campaigns import FIRST_DAY, RUN_DAYS, campaign_tables
 from storekeeper.shop.simulator.catalogue import product_table
 from storekeeper.shop.simulator.deliveries import Events, Pool, deliver
 from storekeeper.shop.simulator.options import SimulationOptions
 from storekeeper.shop.simulator.profiles import customer_table
 from storekeeper.shop.simulator.recording import events_of_sessions
+from storekeeper.shop.simulator.seasons import DAY_US, WEEK_DAYS
 from storekeeper.shop.simulator.sessions import mail_campaign, session_blocks
 from storekeeper.shop.simulator.world import World, empty_memory, make_world
 from storekeeper.shop.simulator.writing import REJECTED, REPEATED, SIMULATION, LogWriter

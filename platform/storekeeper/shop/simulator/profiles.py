@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from storekeeper.shop.simulator.calendar import DAY_US
 from storekeeper.shop.simulator.draws import Floats, Integers, Purpose, draw, four_uniform
 from storekeeper.shop.simulator.options import SimulationOptions
 from storekeeper.shop.simulator.people import SEGMENTS, SENSITIVITIES, Lives, Traits, traits_of
+from storekeeper.shop.simulator.seasons import DAY_US
 from storekeeper.shop.simulator.words import spell
 
 _AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.shop.columns import EVENT_TYPES, OFFER_RECEIVED
-from storekeeper.shop.simulator.calendar import DAY_US, WEEK_DAYS, day_factors, hour_of_chance, weekdays
 from storekeeper.shop.simulator.campaigns import LIST_DAYS, campaign_id, campaign_on, first_day_of, is_mailed, offer_id
 from storekeeper.shop.simulator.deliveries import Events, blank
 from storekeeper.shop.simulator.draws import Purpose, draw, uniform
 from storekeeper.shop.simulator.people import traits_of
+from storekeeper.shop.simulator.seasons import DAY_US, WEEK_DAYS, day_factors, hour_of_chance, weekdays
 from storekeeper.shop.simulator.silence import redeem_chance
 from storekeeper.shop.simulator.world import Memory, World
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from storekeeper.shop.simulator.calendar import WEEK_DAYS, day_factors, share_of_day, weekdays
 from storekeeper.shop.simulator.campaigns import LIST_DAYS, RUN_DAYS, campaign_on, first_day_of, is_mailed
 from storekeeper.shop.simulator.chances import category_purchases, coupon_chance
 from storekeeper.shop.simulator.draws import Floats, Integers
 from storekeeper.shop.simulator.people import tastes, traits_of
+from storekeeper.shop.simulator.seasons import WEEK_DAYS, day_factors, share_of_day, weekdays
 from storekeeper.shop.simulator.world import Memory, World
 
 _Buying = Callable[[int], Floats]

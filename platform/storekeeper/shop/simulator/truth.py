@@ -17,8 +17,7 @@ which the simulator decided it. A model that knows no more than the past can't d
 
 `next_item` gives the least cross-entropy: minus the mean of its logarithm. The chances of `click`, `cart`,
 `checkout`, `purchase` and `return` are exact. Those of `redeem`, `churn` and `again` follow from Poisson sessions,
-daily hazards and promotions; they look at a customer's kind once a week and let repeated products in a session pass,
-which moves them by about a hundredth of themselves.
+daily hazards and promotions; they look at a customer's kind once a week, which is as good as exact.
 """
 # ruff: noqa: S608 (table and column names are constants of this package)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storekeeper.shop.simulator.calendar import WEEK_DAYS
 from storekeeper.shop.simulator.chances import WeekChances
 from storekeeper.shop.simulator.draws import Bits, Floats, Integers, Purpose, draw
 from storekeeper.shop.simulator.people import Traits, tastes, traits_of
+from storekeeper.shop.simulator.seasons import WEEK_DAYS
 from storekeeper.shop.simulator.sessions import Sessions
 from storekeeper.shop.simulator.world import World
 
