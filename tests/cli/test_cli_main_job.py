@@ -42,7 +42,7 @@ def test_apply(shop: Path, run: Any) -> None:
     counts = {view["name"]: view["features"] for view in document["views"]}
     assert len(counts) == VIEWS
     assert counts["behaviour_history"] == 2
-    assert counts["customer_category_affinity"] == 13
+    assert counts["customer_category_affinity"] == 15
     assert document["services"] == ["churn", "click", "next_item", "purchase", "return", "sales"]
     shown = run(shop, "apply").done().out
     assert all(name in shown for name in [*counts, *document["services"]])

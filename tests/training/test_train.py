@@ -275,3 +275,15 @@ def test_trees_stop_early(run: TrainResult) -> None:
     )
     assert 0 < int(fitted.parameters["trees"] or 0) < 400
     assert told == sorted(told)
+
+
+def test_trees_leave_calendar_features_out(small_task: Task, dataset_folder: Path, tmp_path: Path) -> None:
+    """What a task says grows with the calendar is no input of the trees, on record with the reason; others read it."""
+    task = replace(small_task, calendar_features=("seconds_since_last",))
+    models = ("logistic", "xgboost")
+    trained = train(task, dataset_folder, tmp_path / "models", tmp_path / "reports", models)
+    encoders = {model.name: load_predictor(model.artefact.path).encoder for model in trained.models}
+    assert "seconds_since_last" not in encoders["xgboost"].input_names
+    assert "seconds_since_last" in encoders["logistic"].input_names
+    told = {column.name: column.reason for column in encoders["xgboost"].left_out}
+    assert told["seconds_since_last"] == "grows with the calendar"

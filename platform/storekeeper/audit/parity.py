@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from feast.feature_view import FeatureView
 
 from storekeeper.audit.compare import Difference, differences
-from storekeeper.definitions import ViewPlan
+from storekeeper.definitions import ViewPlan, read_rows
 from storekeeper.history.columns import times_us
 from storekeeper.history.visible import latest_visible
-from storekeeper.offline.retrieve import ViewRequest, read_rows, retrieve
+from storekeeper.offline.retrieve import ViewRequest, retrieve
 from storekeeper.offline.spine import EVENT_TIMESTAMP, Spine
 from storekeeper.online.entity_keys import key_bytes, keys_from_bytes
 from storekeeper.online.store import StateOnlineStore

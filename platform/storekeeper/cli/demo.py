@@ -64,6 +64,7 @@ _FIRST_SHOWN = "affinity_"
 
 
 def demo(
+    context: typer.Context,
     fresh: Annotated[bool, typer.Option(help="Remove data/ first, so that every step is done anew.")] = False,
 ) -> None:
     """Run the main job: load, apply, build, train, materialise, serve, prove."""
@@ -72,14 +73,14 @@ def demo(
         _clear(settings)
     for number, step in enumerate(STEPS, start=1):
         _announce(number, step.title, " ".join(("storekeeper", *step.command)))
-        _run(step.command)
+        _run(context, step.command)
     _announce(len(STEPS) + 1, "Serve", "storekeeper serve --port 0")
     answer = _serve_and_ask(settings)
     _announce(len(STEPS) + 2, "Prove that served equals trained", "storekeeper audit --views")
     proof = audit_and_prove()
     _announce(len(STEPS) + 3, "What came out", "storekeeper evaluate purchase")
     _print_answer(answer)
-    _run(("evaluate", "purchase"))
+    _run(context, ("evaluate", "purchase"))
     console.print(proof, soft_wrap=True)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s. Serve it yourself: storekeeper serve")
 
@@ -88,13 +89,10 @@ def _announce(number: int, title: str, command: str) -> None:
     console.rule(f"[bold]{number}. {title}[/]  [dim]{command}[/]", align="left")
 
 
-def _run(command: tuple[str, ...]) -> None:
+def _run(context: typer.Context, command: tuple[str, ...]) -> None:
     """Run another command of this program in this process; its errors pass through."""
-    from typer.main import get_command
-
-    from storekeeper.cli.main import build_app
-
-    get_command(build_app()).main(args=list(command), prog_name="storekeeper", standalone_mode=False)
+    program: Any = context.find_root().command
+    program.main(args=list(command), prog_name="storekeeper", standalone_mode=False)
 
 
 def _clear(settings: Settings) -> None:

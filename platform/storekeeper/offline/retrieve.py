@@ -8,12 +8,11 @@ from typing import Any
 import pyarrow as pa
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan, as_declared
+from storekeeper.definitions import ViewPlan, as_declared, read_rows
 from storekeeper.errors import DataError, UsageError, listing
 from storekeeper.history import as_of, windowed
 from storekeeper.history.columns import times_us
 from storekeeper.offline.spine import Spine
-from storekeeper.sources import ReadRequest, read_source
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = "__spine_time__"
@@ -106,15 +105,6 @@ def _compute(request: ViewRequest, spine: Spine, config: RepoConfig, *, cutoff: 
 def read_history(plan: ViewPlan, features: Sequence[str], config: RepoConfig, asking: pa.Table) -> pa.Table:
     """The part of a view's source that can matter to rows that ask at given times."""
     return read_rows(plan, features, config, *time_bounds(plan, asking))
-
-
-def read_rows(
-    plan: ViewPlan, features: Sequence[str], config: RepoConfig, start: datetime | None, end: datetime | None
-) -> pa.Table:
-    """A view's source between two instants, inclusive (None for open): its keys, its times and what features need."""
-    original = {mapped: name for name, mapped in plan.source.field_mapping.items()}
-    timestamp = original.get(plan.event_time, plan.event_time)
-    return read_source(plan.source, config, ReadRequest(plan.source_columns(features), timestamp, start, end))
 
 
 def time_bounds(plan: ViewPlan, asking: pa.Table) -> tuple[datetime | None, datetime | None]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan, as_declared
+from storekeeper.definitions import ViewPlan, as_declared, read_rows
 from storekeeper.errors import DataError
 from storekeeper.history import WindowFeature
 from storekeeper.history.columns import column_kind, times_us
@@ -25,7 +25,6 @@ from storekeeper.history.state import (
 from storekeeper.history.state.latest import LatestRows
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.visible import latest_visible
-from storekeeper.offline.retrieve import read_rows
 from storekeeper.online.backends import Backend, StateRow, ViewMeta
 from storekeeper.online.entity_keys import key_bytes
 

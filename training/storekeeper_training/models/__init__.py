@@ -29,7 +29,12 @@ def find_models(task: Task, names: Iterable[str] = MODEL_NAMES) -> tuple[Model, 
     """
     available: dict[str, Model] = {
         model.name: model
-        for model in (Rule(task.rule), Logistic(task.selection_metric), BoostedTrees(), ReferenceNetwork())
+        for model in (
+            Rule(task.rule),
+            Logistic(task.selection_metric),
+            BoostedTrees(left_out=task.calendar_features),
+            ReferenceNetwork(),
+        )
     }
     chosen = tuple(dict.fromkeys(names))
     if unknown := [name for name in chosen if name not in available]:

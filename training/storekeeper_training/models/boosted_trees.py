@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from storekeeper.artefact import Encoder, LeftOut
 from storekeeper.artefact.encoder import Matrix
 from storekeeper.artefact.runtime import XGBOOST_FILE
 from storekeeper_training.encode import fit_tree_encoder
 from storekeeper_training.models.model import FitProgress, Fitted, Probabilities, Sample
+
+# A tree that sees fewer inputs than this can't find how they act together.
+_MIN_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,14 @@ class BoostedTrees:
     Attributes
     ----------
     depth, learning_rate, row_share, column_share, min_child_weight, penalty
-        XGBoost's max_depth, eta, subsample, colsample_bytree, min_child_weight and lambda.
+        XGBoost's max_depth, eta, subsample, colsample_bytree, min_child_weight and lambda. A tree sees eight columns
+        at least, where there are as many.
     max_trees, patience
         How many trees at most, and after how many without gain on validation it stops.
     threads
         Threads of the fit; serving uses one.
+    left_out
+        Inputs that it does not read: those that grow with the calendar.
     """
 
     depth: int = 4
@@ -37,6 +44,7 @@ class BoostedTrees:
     max_trees: int = 1500
     patience: int = 50
     threads: int = 2
+    left_out: tuple[str, ...] = ()
 
     name: ClassVar[str] = "xgboost"
     packages: ClassVar[tuple[str, ...]] = ("xgboost",)
@@ -45,11 +53,11 @@ class BoostedTrees:
     def fit(self, train: Sample, validation: Sample, names: Sequence[str], seed: int, progress: FitProgress) -> Fitted:
         """Add trees until the log loss on the validation period stops falling; keep those up to the best."""
         xgboost = import_xgboost()
-        encoder = fit_tree_encoder(train.columns, names, train.labels)
+        encoder = self._encoder(train, names)
         train_matrix = xgboost.QuantileDMatrix(encoder.transform(train.columns), train.labels)
         later = xgboost.QuantileDMatrix(encoder.transform(validation.columns), validation.labels, ref=train_matrix)
         booster = xgboost.train(
-            self._settings(seed),
+            self._settings(seed, len(encoder.output_names)),
             train_matrix,
             num_boost_round=self.max_trees,
             evals=[(later, "validation")],
@@ -68,9 +76,16 @@ class BoostedTrees:
         def write(folder: Path) -> None:
             booster.save_model(str(folder / XGBOOST_FILE))
 
-        return Fitted(encoder, score, "xgboost", write, {**asdict(self), "trees": trees})
+        parameters = {**asdict(self), "left_out": ", ".join(self.left_out), "trees": trees}
+        return Fitted(encoder, score, "xgboost", write, parameters)
 
-    def _settings(self, seed: int) -> dict[str, Any]:
+    def _encoder(self, train: Sample, names: Sequence[str]) -> Encoder:
+        """Fitted on the training rows; says what was left out, and why."""
+        encoder = fit_tree_encoder(train.columns, [name for name in names if name not in self.left_out], train.labels)
+        reasons = tuple(LeftOut(name, "grows with the calendar") for name in names if name in self.left_out)
+        return replace(encoder, left_out=(*encoder.left_out, *reasons))
+
+    def _settings(self, seed: int, width: int) -> dict[str, Any]:
         return {
             "objective": "binary:logistic",
             "eval_metric": "logloss",
@@ -78,7 +93,7 @@ class BoostedTrees:
             "max_depth": self.depth,
             "eta": self.learning_rate,
             "subsample": self.row_share,
-            "colsample_bytree": self.column_share,
+            "colsample_bytree": min(1.0, max(self.column_share, _MIN_COLUMNS / width)),
             "min_child_weight": self.min_child_weight,
             "lambda": self.penalty,
             "nthread": self.threads,

@@ -26,6 +26,7 @@ PURCHASE = Task(
     entity_keys=(Column("customer_id", "int64"), Column("category", "string")),
     request_columns=(Column("request_time", "timestamp[us, tz=UTC]"), Column("price", "double")),
     spine_inputs=("category", "price"),
+    calendar_features=("seconds_as_customer", "affinity_seconds_since_first"),
     horizon=timedelta(days=7),
     rule=RuleBaseline(feature="affinity_baskets_91d", direction="rising"),
     selection_metric="average_precision",

@@ -54,6 +54,9 @@ class Task:
         What a caller of a live prediction passes, with Arrow types; in the spine, what the caller would have passed.
     spine_inputs
         Entity keys and request columns that models read beside the features.
+    calendar_features
+        Features that mostly tell how long the log had been running, and so lie beyond what was trained on when they
+        are served. Trees, which can't continue a trend, leave them out.
     label
         The label's column: 0 or 1.
     horizon
@@ -75,6 +78,7 @@ class Task:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     request_columns: tuple[Column, ...] = ()
     spine_inputs: tuple[str, ...] = ()
+    calendar_features: tuple[str, ...] = ()
     label: str = "label"
     selection_metric: Literal["auc", "average_precision"] = "average_precision"
 
