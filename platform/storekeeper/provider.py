@@ -1,13 +1,11 @@
 """`StorekeeperProvider`: what `feature_store.yaml` names as its provider."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from feast.base_feature_view import BaseFeatureView
 from feast.data_source import DataSource
-from feast.entity import Entity
 from feast.feature_view import FeatureView
 from feast.infra.offline_stores.offline_store import RetrievalJob
 from feast.infra.passthrough_provider import PassthroughProvider
@@ -20,7 +18,7 @@ from storekeeper.definitions import validate_views, view_hash
 from storekeeper.errors import UsageError
 from storekeeper.offline.store import saved_rows
 from storekeeper.online.store import StateOnlineStore, clock_of
-from storekeeper.online.view_state import to_us
+from storekeeper.online.view_state import from_us, to_us
 from storekeeper.sources import source_fingerprint
 
 
@@ -38,20 +36,6 @@ class StorekeeperProvider(PassthroughProvider):
 
             validate_views(repo_views(config), config)
             self._validated = repo
-
-    def update_infra(
-        self,
-        project: str,
-        tables_to_delete: Sequence[BaseFeatureView],
-        tables_to_keep: Sequence[BaseFeatureView],
-        entities_to_delete: Sequence[Entity],
-        entities_to_keep: Sequence[Entity],
-        partial: bool,
-    ) -> None:
-        """Check what is to be kept, then make room for it."""
-        views = [table for table in tables_to_keep if isinstance(table, FeatureView)]
-        validate_views(views, self.repo_config)
-        super().update_infra(project, tables_to_delete, tables_to_keep, entities_to_delete, entities_to_keep, partial)
 
     def retrieve_saved_dataset(self, config: RepoConfig, dataset: SavedDataset) -> RetrievalJob:
         """A saved dataset as it was saved: Feast itself drops labels and all else that is neither key nor feature."""
@@ -107,9 +91,7 @@ class StorekeeperProvider(PassthroughProvider):
         until = min(end.replace(tzinfo=UTC) if end.tzinfo is None else end.astimezone(UTC), now)
         meta = state.backend.meta(state.name)
         if meta and meta.until_us and to_us(until) < meta.until_us <= to_us(now):
-            until = datetime.fromtimestamp(meta.until_us // 1_000_000, UTC).replace(
-                microsecond=meta.until_us % 1_000_000
-            )
+            until = from_us(meta.until_us)
         plan = state.plan
         ties = (*plan.keys, plan.event_time, plan.known_time)
         made_from = f"{view_hash(plan)}:{source_fingerprint(plan.source, config, until, ties)}"

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import feast
@@ -21,10 +21,9 @@ from storekeeper.definitions import validate_views
 from storekeeper.definitions.repo import inside, repo_views
 from storekeeper.errors import NotFoundError, SettingError, SourceError, listing
 from storekeeper.online.store import StateOnlineStore, clock_of
+from storekeeper.online.view_state import from_us
 from storekeeper.provider import StorekeeperProvider
 from storekeeper.settings import CONFIG_FILE
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeatureStore(feast.FeatureStore):
@@ -86,7 +85,7 @@ class FeatureStore(feast.FeatureStore):
             )
         count, done = provider.materialise(self.config, view, until, unless_made_from=only_changed)
         if done:
-            self.registry.apply_materialization(view, self.project, datetime.fromtimestamp(0, until.tzinfo), until)
+            self.registry.apply_materialization(view, self.project, from_us(0), until)
         return count, done
 
     def materialised_until(self, view: FeatureView) -> datetime | None:
@@ -96,7 +95,7 @@ class FeatureStore(feast.FeatureStore):
             return None
         state = online_store.view_state(self.config, view)
         meta = state.backend.meta(state.name)
-        return _EPOCH + timedelta(microseconds=meta.until_us) if meta and meta.until_us else None
+        return from_us(meta.until_us) if meta and meta.until_us else None
 
     def apply_repo(self) -> str:
         """Register what the repo's files declare, if it all checks out; returns Feast's own report.

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy.exc import SQLAlchemyError
 
 from storekeeper.audit.log import MODEL, PROBABILITY, REQUEST_ID, TASK, VERSION, ServedLog
 from storekeeper.errors import SourceError, StorekeeperError, listing
@@ -63,7 +62,7 @@ class Engine:
 
     def __init__(self, settings: Settings, options: ServingOptions | None = None) -> None:
         self.settings, self.options = settings, options or ServingOptions()
-        self.store = _open_store(settings)
+        self.store = FeatureStore(settings.feature_repo)
         self.clock = self.store.clock
         self.catalogue = load_catalogue(self.store, settings.models_dir)
         self.log = ServedLog(
@@ -148,7 +147,7 @@ class Engine:
             try:
                 self.refresh()
                 self.refresh_problem = None
-            except (StorekeeperError, SQLAlchemyError, OSError) as error:
+            except (StorekeeperError, OSError) as error:
                 # What is loaded goes on serving; /health tells.
                 self.refresh_problem = f"{type(error).__name__}: {error}"
 
@@ -166,17 +165,6 @@ def check_materialised(model: ServedModel) -> None:
             f"Feature views {listing(empty)} have never been materialised, so there is nothing to predict from. "
             f"Run storekeeper materialize."
         )
-
-
-def _open_store(settings: Settings) -> FeatureStore:
-    try:
-        return FeatureStore(settings.feature_repo)
-    except SQLAlchemyError as error:
-        problem = str(getattr(error, "orig", error)).splitlines()[0]
-        raise SourceError(
-            f"The registry of '{settings.feature_repo}' can't be opened: {problem}. "
-            f"Check registry.path in feature_store.yaml and run storekeeper apply."
-        ) from None
 
 
 def _logged(answer: Answer, vectors: pa.Table) -> pa.Table:

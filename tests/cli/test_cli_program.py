@@ -114,3 +114,19 @@ def test_no_warnings_of_libraries(ready: Path, run: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         assert run(ready, "apply", "--json").done().err == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "ours"),
+    [
+        ("/home/me/storekeeper/.venv/lib/python3.11/site-packages/feast/stream_feature_view.py", False),
+        ("/home/me/.venv/lib/python3.11/site-packages/storekeeper_serving/app.py", True),
+        ("/home/me/shop/platform/storekeeper/store.py", True),
+        ("/usr/lib/python3.11/zipfile.py", False),
+    ],
+)
+def test_whose_warnings_are_shown(file: str, ours: bool) -> None:
+    """Warnings are shown by the package they come from, whatever the checkout's folder is called."""
+    from storekeeper.cli.main import _is_ours
+
+    assert _is_ours(file) is ours

@@ -87,6 +87,12 @@ def _database_errors() -> type[Exception]:
     return SQLAlchemyError
 
 
+def _is_ours(filename: str) -> bool:
+    """Whether a source file is Storekeeper's: by its package, for a checkout's folder may be called anything."""
+    *_, installed = filename.rpartition(f"site-packages{os.sep}")
+    return installed.startswith("storekeeper") if installed != filename else f"{os.sep}storekeeper" in filename
+
+
 def _quiet() -> None:
     """Drop what libraries warn of themselves, such as Feast's word at each start that stream views are new."""
     show = warnings.showwarning
@@ -99,7 +105,7 @@ def _quiet() -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if f"{os.sep}storekeeper" in filename:
+        if _is_ours(filename):
             show(message, category, filename, lineno, file, line)
 
     if not sys.warnoptions:

@@ -44,6 +44,11 @@ def to_us(instant: datetime) -> int:
     return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
+def from_us(us: int) -> datetime:
+    """The instant, in UTC, that `to_us` turned into microseconds."""
+    return _EPOCH + us * _MICROSECOND
+
+
 @dataclass(frozen=True)
 class ViewState:
     """The state of one view in a backend.
