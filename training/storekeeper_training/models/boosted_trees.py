@@ -76,7 +76,8 @@ class BoostedTrees:
         def write(folder: Path) -> None:
             booster.save_model(str(folder / XGBOOST_FILE))
 
-        parameters = {**asdict(self), "left_out": ", ".join(self.left_out), "trees": trees}
+        # What is left out is the encoder's to say.
+        parameters = {name: value for name, value in asdict(self).items() if name != "left_out"} | {"trees": trees}
         return Fitted(encoder, score, "xgboost", write, parameters)
 
     def _encoder(self, train: Sample, names: Sequence[str]) -> Encoder:
