@@ -80,4 +80,7 @@ def _checked(source: DataSource, schema: pa.Schema, request: ReadRequest) -> Rea
     missing = [column for column in columns if column not in schema.names]
     if missing:
         raise lacking(source, missing, schema)
-    return ReadRequest(columns, request.timestamp, request.start, request.end)
+    keys = request.keys
+    if keys is not None:
+        keys = keys.rename_columns([original.get(column, column) for column in keys.column_names])
+    return ReadRequest(columns, request.timestamp, request.start, request.end, keys)

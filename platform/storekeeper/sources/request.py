@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+
 
 @dataclass(frozen=True)
 class ReadRequest:
@@ -16,12 +18,16 @@ class ReadRequest:
         The event-time column that the bounds are about; empty for none.
     start, end
         Inclusive bounds (aware, UTC); None for open.
+    keys
+        Distinct values of some columns, by the source's names: rows that match none of them needn't be read. A reader
+        may read them all the same. None where every row is wanted.
     """
 
     columns: tuple[str, ...]
     timestamp: str = ""
     start: datetime | None = None
     end: datetime | None = None
+    keys: pa.Table | None = None
 
     @property
     def bounds(self) -> list[tuple[str, datetime]]:
