@@ -16,7 +16,7 @@ from storekeeper.history.columns import times_us
 from storekeeper.settings import expand_references
 from storekeeper.sources import DuckDBSource, home_of, source_schema
 from storekeeper.sources.duckdb_writer import insert_duckdb
-from storekeeper.sources.fitting import fit_rows
+from storekeeper.sources.fitting import DECLARE_ANOTHER, fit_rows
 from storekeeper.sources.parts import append_parts, partition_keys
 from storekeeper.sources.writing import file_place
 
@@ -136,5 +136,5 @@ def _write_parts(config: RepoConfig, logs: pa.Table, destination: FileLoggingDes
                 f"Declare another path."
             )
         schema = source_schema(destination.to_data_source(), config)
-        logs = fit_rows(logs, schema, f"log folder '{destination.path}'")
+        logs = fit_rows(logs, schema, f"log folder '{destination.path}'", DECLARE_ANOTHER)
     append_parts(folder, logs, keys)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from storekeeper.errors import DataError, SourceError
 from storekeeper.sources.duckdb_reader import quote, relation_schema
-from storekeeper.sources.fitting import fit_rows
+from storekeeper.sources.fitting import DECLARE_ANOTHER, fit_rows
 
 _ROWS = "__storekeeper_rows__"
 _REFUSED_VALUES = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
@@ -41,7 +41,7 @@ def insert_duckdb(target: str, database: Path, table: str, rows: pa.Table, *, cr
             if create:
                 connection.register(_ROWS, rows)
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {relation} AS SELECT * FROM {_ROWS} LIMIT 0")  # noqa: S608
-                rows = fit_rows(rows, relation_schema(connection, relation), target)
+                rows = fit_rows(rows, relation_schema(connection, relation), target, DECLARE_ANOTHER)
             connection.register(_ROWS, rows)
             columns = ", ".join(map(quote, rows.column_names))
             connection.execute(f"INSERT INTO {relation} ({columns}) SELECT {columns} FROM {_ROWS}")  # noqa: S608

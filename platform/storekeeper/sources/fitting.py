@@ -12,9 +12,12 @@ from storekeeper.history.columns import column_kind
 
 _UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
 _NUMBERS = {"int", "float"}
+_GIVE_ALL = "Give every column once, with nulls where there is no value."
+#: Advice for rows whose columns were free until the first were written.
+DECLARE_ANOTHER = "Columns that have changed need a new place: declare another."
 
 
-def fit_rows(rows: pa.Table, schema: pa.Schema, target: str) -> pa.Table:
+def fit_rows(rows: pa.Table, schema: pa.Schema, target: str, advice: str = _GIVE_ALL) -> pa.Table:
     """The same rows with exactly the schema's columns, in its order and of its types.
 
     Parameters
@@ -23,6 +26,8 @@ def fit_rows(rows: pa.Table, schema: pa.Schema, target: str) -> pa.Table:
         Columns in any order. Timestamps may be naive (UTC), of any zone or unit, or ISO 8601 text.
     target
         What the schema is of, for error messages.
+    advice
+        What to do where columns differ.
 
     Returns
     -------
@@ -35,12 +40,12 @@ def fit_rows(rows: pa.Table, schema: pa.Schema, target: str) -> pa.Table:
         Missing, unknown or repeated columns (both sides are listed); a value that would change (column, row and value
         are named).
     """
-    _check_columns(rows.column_names, schema.names, target)
+    _check_columns(rows.column_names, schema.names, target, advice)
     columns = [_fit(rows.column(field.name), field.name, _plain_type(field.type), target) for field in schema]
     return pa.table(columns, names=schema.names)
 
 
-def _check_columns(received: Sequence[str], expected: Sequence[str], target: str) -> None:
+def _check_columns(received: Sequence[str], expected: Sequence[str], target: str, advice: str) -> None:
     if sorted(received) == sorted(expected):
         return
     missing, unknown = set(expected) - set(received), set(received) - set(expected)
@@ -48,7 +53,7 @@ def _check_columns(received: Sequence[str], expected: Sequence[str], target: str
     raise DataError(
         f"{target[:1].upper()}{target[1:]} has the columns {listing(expected)}. Received: {listing(received)}. "
         f"Missing: {listing(missing)}; unknown: {listing(unknown)}; given twice: {listing(repeated)}. "
-        f"Give every column once, with nulls where there is no value."
+        f"{advice}"
     )
 
 
