@@ -13,7 +13,9 @@ from storekeeper.errors import DefinitionError, SourceError, listing
 from storekeeper.settings import find_home
 from storekeeper.sources.duckdb_reader import open_duckdb, read_relation, relation_schema
 from storekeeper.sources.request import ReadRequest
-from storekeeper.sources.sql_reader import SQLRelation, connect, read_sql, sql_schema
+from storekeeper.sources.sql_connection import connect
+from storekeeper.sources.sql_reader import read_sql, sql_schema
+from storekeeper.sources.sql_relation import SQLRelation
 
 #: Given a schema, the part that is wanted; None for the schema itself.
 Ask = Callable[[pa.Schema], ReadRequest | None]

@@ -18,7 +18,7 @@ from storekeeper.errors import DefinitionError
 from storekeeper.settings import REFERENCE, expand_references, rooted_url
 from storekeeper.sources.access import Ask, access_duckdb, access_sql, check_times, home_of
 from storekeeper.sources.duckdb_reader import query_relation, quote
-from storekeeper.sources.sql_reader import SQLRelation
+from storekeeper.sources.sql_relation import SQLRelation
 
 
 class TabularSource(DataSource):
