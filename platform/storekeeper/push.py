@@ -19,7 +19,7 @@ _PACKAGE = "storekeeper."
 
 
 def mended_push(plain: Callable[..., None]) -> Callable[..., None]:
-    """`feast.FeatureStore.push`; history comes first, so that nothing is online that it doesn't hold."""
+    """`feast.FeatureStore.push`; history comes last, so that a push that failed can be made again."""
 
     def push(
         self: Any,
@@ -29,9 +29,11 @@ def mended_push(plain: Callable[..., None]) -> Callable[..., None]:
         to: PushMode = PushMode.ONLINE,
         transform_on_write: bool = True,
     ) -> None:
-        rest = _append(self, push_source_name, df, allow_registry_cache, to)
+        rest = _without_history(self, to)
         if rest is not None:
             plain(self, push_source_name, df, allow_registry_cache, rest, transform_on_write)
+        if rest != to:
+            _append(self, push_source_name, df, allow_registry_cache)
 
     return push
 
@@ -47,9 +49,11 @@ def mended_push_async(plain: Callable[..., Any]) -> Callable[..., Any]:
         to: PushMode = PushMode.ONLINE,
         **options: Any,
     ) -> None:
-        rest = await asyncio.to_thread(_append, self, push_source_name, df, allow_registry_cache, to)
+        rest = _without_history(self, to)
         if rest is not None:
             await plain(self, push_source_name, df, allow_registry_cache, rest, **options)
+        if rest != to:
+            await asyncio.to_thread(_append, self, push_source_name, df, allow_registry_cache)
 
     return push_async
 
@@ -72,15 +76,19 @@ def mended_write(plain: Callable[..., None]) -> Callable[..., None]:
     return write_to_offline_store
 
 
-def _append(store: Any, name: str, rows: pd.DataFrame, allow_cache: bool, to: PushMode) -> PushMode | None:
-    """Append rows to each history behind a push source once; what is left for Feast to do."""
-    if to == PushMode.ONLINE or not _is_ours(store):
+def _without_history(store: Any, to: PushMode) -> PushMode | None:
+    """What Feast itself is to do of a push; None where there is nothing left."""
+    if not _is_ours(store):
         return to
+    return None if to == PushMode.OFFLINE else PushMode.ONLINE
+
+
+def _append(store: Any, name: str, rows: pd.DataFrame, allow_cache: bool) -> None:
+    """Append rows to each history behind a push source, once."""
     views = sorted(store._fvs_for_push_source_or_raise(name, allow_cache), key=lambda view: str(view.name))
     histories = {history_of(view.batch_source).name: view for view in reversed(views) if view.batch_source}
     for view in histories.values():
         store.write_to_offline_store(view.name, rows, allow_registry_cache=allow_cache)
-    return PushMode.ONLINE if to == PushMode.ONLINE_AND_OFFLINE else None
 
 
 def _known(rows: pd.DataFrame, store: Any, source: Any) -> pd.DataFrame:

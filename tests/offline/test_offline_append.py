@@ -1,5 +1,6 @@
 """Appending rows to history: exactly, wholly or not at all, and never over what is there."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,15 @@ VIEWS = [
 (
     v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19,
 ) = VIEWS
+"""
+ONE_VIEW = """
+rows = DuckDBSource(
+    name="rows", database="data/behaviour.duckdb", table="rows", timestamp_field="at", created_timestamp_column="known",
+)
+one = FeatureView(
+    name="one", entities=[user], source=PushSource(name="one_push", batch_source=rows),
+    schema=[Field(name="cents", dtype=Int64), Field(name="word", dtype=String)],
+)
 """
 SOURCES = ["duckdb", "sql", "folder", "hive", "mapped"]
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -384,6 +394,27 @@ def test_a_push_into_history_appends_once(store: Any, project: Project, source: 
     opened = store if client == "ours" else feast.FeatureStore(str(project.repo))
     opened.push(f"{source}_push", frame.iloc[1:].rename_axis("row"), to=PushMode.OFFLINE)
     assert _ask(store, source, [1, 2], "2020-02-10") == [(3, "new", 3, 10), (7, "old", 1, 7)]
+
+
+def test_an_asynchronous_push_appends_once(store: Any) -> None:
+    """As a feature server pushes."""
+    asyncio.run(store.push_async("duckdb_push", pd.DataFrame([_row(1, "2020-02-03", 2)]), to=PushMode.OFFLINE))
+    assert _ask(store, "duckdb", [1], "2020-02-10") == [(2, "new", 2, 7)]
+
+
+def test_a_push_to_both_appends_only_what_was_written_online(project: Project) -> None:
+    """A push that fails online leaves history alone, so that making it again doubles nothing."""
+    project.declare(ONE_VIEW)
+    store = project.apply()
+    early, fine = (pd.DataFrame([_row(1, moment, 2)]) for moment in ("2020-05-01", "2020-02-03"))
+    with pytest.raises(DataError, match="clock"):
+        store.push("one_push", early, to=PushMode.ONLINE_AND_OFFLINE)
+    store.push("one_push", fine, to=PushMode.ONLINE_AND_OFFLINE)
+    found = store.get_online_features(features=["one:word", "one:cents"], entity_rows=[{"user_id": 1}]).to_dict()
+    assert (found["word"], found["cents"]) == (["new"], [2])
+    spine = pd.DataFrame({"user_id": [1], "event_timestamp": [at("2020-06-01")]})
+    history = store.get_historical_features(entity_df=spine, features=["one:cents"]).to_df()
+    assert history["cents"].tolist() == [2]
 
 
 def test_a_push_without_knowledge_time_is_known_now(store: Any) -> None:

@@ -52,6 +52,8 @@ def append_parts(folder: Path, rows: pa.Table, keys: Sequence[str]) -> None:
     SourceError
         If a file can't be written.
     """
+    if not rows.num_rows:
+        return
     with _published() as publish:
         for place, part in _partitions(folder, rows, keys):
             publish(place, part)

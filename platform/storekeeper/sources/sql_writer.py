@@ -36,7 +36,7 @@ def insert_sql(target: str, url: str, table: str, rows: pa.Table) -> None:
     schema, _, name = table.rpartition(".")
     try:
         with connect(url) as connection:
-            into = sa.Table(name, sa.MetaData(), schema=schema or None, autoload_with=connection)
+            into = _reflected(connection, name, schema or None)
             for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
                 connection.execute(sa.insert(into), _records(batch, into))
     except NoSuchTableError:
@@ -45,6 +45,15 @@ def insert_sql(target: str, url: str, table: str, rows: pa.Table) -> None:
         reason = without_secrets(url, str(error.orig or error))
         # Not chained: SQLAlchemy's message repeats the statement with every value.
         raise DataError(f"The table of {target} refuses a row: {reason}. Nothing was written.") from None
+
+
+def _reflected(connection: sa.Connection, name: str, schema: str | None) -> sa.Table:
+    table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection)
+    for column in table.columns:
+        if isinstance(column.type, sa.JSON):
+            # Otherwise a null would be written as the JSON value `null`.
+            column.type.none_as_null = True
+    return table
 
 
 def _records(batch: pa.RecordBatch, into: sa.Table) -> list[dict[str, Any]]:
