@@ -10,11 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
+from sqlalchemy.sql.expression import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 MOST_VALUES = 10_000
 # What a statement of any database takes as parameters, and SQLite of any release.
 _ANY_DATABASE, _ANY_SQLITE = 500, 900
-_TIME_PARAMETERS = 2
+# Left for all else in a statement of SQLite's.
+_SPARE = 10
 
 Condition = Callable[[sa.ColumnElement[Any], list[Any]], sa.ColumnElement[bool]]
 
@@ -75,17 +78,17 @@ def _most_values(connection: sa.Connection) -> int:
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         return _ANY_SQLITE
-    return min(MOST_VALUES, driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - _TIME_PARAMETERS)
+    return min(MOST_VALUES, driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - _SPARE)
 
 
 def _comparison(dialect: str, type_: pa.DataType, values: pa.Array) -> Condition | None:
     """How a database compares a column with values just as Python would compare what is read; None if it can't."""
     if dialect == "postgresql":
         return _in_array(type_, values)
-    if pa.types.is_integer(type_):
-        return lambda column, listed: column.in_(listed)
+    if dialect == "sqlite":
+        return _in_sqlite
     # Elsewhere a column that comes as text may be none there, and compare in a way of its own.
-    return _in_sqlite_text if dialect == "sqlite" else None
+    return (lambda column, listed: column.in_(listed)) if pa.types.is_integer(type_) else None
 
 
 def _in_array(type_: pa.DataType, values: pa.Array) -> Condition | None:
@@ -97,6 +100,9 @@ def _in_array(type_: pa.DataType, values: pa.Array) -> Condition | None:
     return lambda column, listed: sa.cast(column, sa.Text) == sa.any_(sa.literal(listed, sa.ARRAY(sa.Text)))
 
 
-def _in_sqlite_text(column: sa.ColumnElement[Any], listed: list[Any]) -> sa.ColumnElement[bool]:
+def _in_sqlite(column: sa.ColumnElement[Any], listed: list[Any]) -> sa.ColumnElement[bool]:
     """SQLite keeps anything in any column; what isn't text there is turned into text only when it is read."""
-    return sa.or_(column.in_(listed), sa.func.typeof(column) != "text")
+    # The sign keeps SQLite from an index, which has an order of its own: rule 4 asks for the table's.
+    plain: sa.ColumnElement[Any] = UnaryExpression(column, operator=custom_op("+"))
+    found = plain.in_(listed)
+    return sa.or_(found, sa.func.typeof(column) != "text") if isinstance(next(iter(listed), 0), str) else found
