@@ -219,16 +219,19 @@ def test_times_are_utc_microseconds(store: Any, source: str) -> None:
         ({"user_id": ["1", "x"]}, r"'user_id'.*row 0 has '1'"),
         ({"at": [at("2020-02-03"), None]}, r"'at' has no timestamp at row 1"),
         ({"at": ["2020-02-03", "soon"]}, r"'at'.*row 1 has 'soon'"),
+        ({"at": pa.array([0, 10**15], pa.timestamp("s"))}, r"'at'.*row 1 has an instant outside the years 1 to 9999"),
         ({"extra": [1, 2]}, r"'at', 'cents'.*Received: .*'extra'.*unknown: 'extra'"),
     ],
 )
 def test_what_does_not_fit_is_refused_whole(
-    store: Any, project: Project, source: str, columns: dict[str, list[Any]], message: str
+    store: Any, project: Project, source: str, columns: dict[str, Any], message: str
 ) -> None:
     """A value that its column can't hold unchanged, or an unknown column, is named, and no row is written."""
     rows = pa.Table.from_pylist([_row(1, "2020-02-03"), _row(1, "2020-02-04")])
     for name, values in columns.items():
-        rows = rows.drop_columns([name] if name in rows.column_names else []).append_column(name, pa.array(values))
+        rows = rows.drop_columns([name] if name in rows.column_names else []).append_column(
+            name, pa.array(values) if isinstance(values, list) else values
+        )
     before = _contents(project.root)
     with pytest.raises(DataError, match=message):
         _append(store, source, rows)

@@ -11,6 +11,7 @@ from storekeeper.errors import DataError, listing
 from storekeeper.history.columns import column_kind
 
 _UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
+_CALENDAR = [pa.scalar(bound.replace(tzinfo=UTC), _UTC_MICROSECONDS) for bound in (datetime.min, datetime.max)]  # noqa: DTZ901
 _NUMBERS = {"int", "float"}
 _GIVE_ALL = "Give every column once, with nulls where there is no value."
 #: Advice for rows whose columns were free until the first were written.
@@ -68,9 +69,16 @@ def _fit(column: pa.ChunkedArray, name: str, type_: pa.DataType, target: str) ->
     except (ValueError, TypeError, NotImplementedError):
         row = _first_misfit(given, lambda part: _converted(part, type_))
         raise DataError(
-            f"Column '{name}' of {target} is {type_}, and row {row} has {given[row].as_py()!r} ({given.type}), which "
+            f"Column '{name}' of {target} is {type_}, and row {row} has {_shown(given[row])} ({given.type}), which "
             f"it can't hold unchanged. Correct the value, or give the column as {type_}. Nothing was written."
         ) from None
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return repr(value.as_py())
+    except (ValueError, OverflowError):
+        return "an instant outside the years 1 to 9999"
 
 
 def _first_misfit(column: pa.ChunkedArray, convert: Callable[[pa.ChunkedArray], Any]) -> int:
@@ -143,7 +151,11 @@ def _instants(column: pa.ChunkedArray) -> pa.ChunkedArray:
         raise TypeError(f"{column.type} is no timestamp")
     zone, unit = getattr(column.type, "tz", None), getattr(column.type, "unit", None)
     finest = column.cast(pa.timestamp("us", tz=zone), safe=unit != "ns")
-    return finest.cast(_UTC_MICROSECONDS) if zone else pc.assume_timezone(finest, "UTC")
+    instants = finest.cast(_UTC_MICROSECONDS) if zone else pc.assume_timezone(finest, "UTC")
+    first, last = _CALENDAR
+    if not pc.all(pc.and_(pc.greater_equal(instants, first), pc.less_equal(instants, last))).as_py():
+        raise ValueError("outside the calendar")
+    return instants
 
 
 def _read(text: str | None) -> datetime | None:
