@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, event
 
 from command_line import make_ready, run_here
 from projects import Project
+from servers.postgres_server import Postgres, serve_postgres
 from synthetic_shop import fill_shop
 
 
@@ -46,6 +47,12 @@ def make_project(tmp_path: Path) -> Callable[[str], Project]:
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this test process. Shared: make a database of your own in it."""
+    yield from serve_postgres()
 
 
 @pytest.fixture(scope="session")

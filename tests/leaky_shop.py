@@ -1,6 +1,7 @@
 """A small shop of orders, with a task and a feature repo, into which one leak at a time can be planted."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,8 @@ class LeakyShop:
     more: str = ""
     services: str = ""
     profiles: Any = None
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    files: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def with_spine(self, old: str, new: str) -> "LeakyShop":
         """Another spine."""
@@ -102,6 +105,10 @@ class LeakyShop:
         project.configure(clock=NOW.isoformat())
         project.add_duckdb("events", order_log())
         project.add_duckdb("profiles", self.profiles or profile_rows())
+        for name, table in self.tables.items():
+            project.add_duckdb(name, table)
+        for path, table in self.files.items():
+            project.add_parquet(path, table)
         upgrade(f"sqlite:///{project.root}/data/shop.db")
         parts = {name: getattr(self, name) for name in ("profile_options", "profile_fields", "more", "services")}
         store = project.apply(DEFINITIONS.format(**parts))

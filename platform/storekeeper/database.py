@@ -6,6 +6,7 @@ Any SQLAlchemy URL will do; SQLite is the default. No message ever shows the pas
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,12 @@ def parse_url(url: str) -> URL:
         ) from None
 
 
+def with_driver(url: URL) -> URL:
+    """`postgresql://`, which leaves the driver open, with the one that Storekeeper is tested with, if it is there."""
+    named = url.drivername != "postgresql" or find_spec("psycopg") is None
+    return url if named else url.set(drivername="postgresql+psycopg")
+
+
 def describe_url(url: str) -> str:
     """The URL as it may be shown: its password replaced by stars, its options left out, for they may hold another.
 
@@ -80,7 +87,7 @@ def open_engine(url: str) -> Engine:
     SettingError
         If the URL can't be read, or names an unknown dialect or a driver that isn't installed.
     """
-    parsed = parse_url(url)
+    parsed = with_driver(parse_url(url))
     try:
         return create_engine(parsed, poolclass=NullPool)
     except NoSuchModuleError:
@@ -91,7 +98,8 @@ def open_engine(url: str) -> Engine:
     except ModuleNotFoundError as error:
         raise SettingError(
             f"The database {describe_url(url)} needs the Python package '{error.name}', which is not installed. "
-            f"Install it, or name another driver in {DATABASE_VARIABLE}."
+            f"Install it (PostgreSQL's: pip install 'storekeeper[postgres]'), or name another driver in "
+            f"{DATABASE_VARIABLE}."
         ) from None
 
 
@@ -126,7 +134,8 @@ def _explain(url: str, problem: str) -> str:
 def without_secrets(url: str, problem: str) -> str:
     """A database's words on one line, the passwords of its URL replaced by stars."""
     parsed, told = parse_url(url), " ".join(problem.split())
-    for secret in (parsed.password, *parsed.normalized_query.get("password", ())):
+    options = [value for name, values in parsed.normalized_query.items() if "password" in name for value in values]
+    for secret in (parsed.password, *options):
         told = told.replace(str(secret), "***") if secret else told
     return told
 

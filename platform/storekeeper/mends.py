@@ -1,4 +1,4 @@
-"""Three mends of Feast 0.67, for every client of a Storekeeper repo in this process.
+"""Mends of Feast 0.67, for every client of a Storekeeper repo in this process.
 
 `feature_store.yaml` names `storekeeper.online.store`, so Feast imports that module before it opens a registry; it calls
 `mend_feast` then. Each mend leaves repos alone that don't name Storekeeper's parts.
@@ -8,6 +8,7 @@
 - Apply: `FeatureStore.apply` registers views before its provider sees them. Here they are checked before that.
 - Listing: `feast feature-views list` asks `get_feature_view` for every view behind an on-demand view, and that finds
   plain views only. Windowed views are stream views, so the command would fail on any repo that combines the two.
+- Pushes into history: see `storekeeper.push`.
 """
 
 import threading
@@ -22,6 +23,7 @@ from feast.repo_config import RepoConfig
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from storekeeper.push import mended_push, mended_push_async, mended_write
 from storekeeper.sqlpath import PLUGIN, is_relative_sqlite, rooted_sqlite
 
 _PACKAGE = "storekeeper."
@@ -29,6 +31,9 @@ _PACKAGE = "storekeeper."
 _plain_registry: Any = RepoConfig.registry
 _plain_apply: Any = feast.FeatureStore.apply
 _plain_view: Any = feast.FeatureStore.get_feature_view
+_plain_push: Any = feast.FeatureStore.push
+_plain_push_async: Any = feast.FeatureStore.push_async
+_plain_write: Any = feast.FeatureStore.write_to_offline_store
 _lock = threading.Lock()
 
 
@@ -38,6 +43,8 @@ def mend_feast() -> None:
     changed.registry = property(_registry)
     mended: Any = feast.FeatureStore
     mended.apply, mended.get_feature_view = _apply, _any_view
+    mended.push, mended.push_async = mended_push(_plain_push), mended_push_async(_plain_push_async)
+    mended.write_to_offline_store = mended_write(_plain_write)
 
 
 def _registry(self: RepoConfig) -> Any:

@@ -93,8 +93,7 @@ class StorekeeperProvider(PassthroughProvider):
         if meta and meta.until_us and to_us(until) < meta.until_us <= to_us(now):
             until = from_us(meta.until_us)
         plan = state.plan
-        ties = (*plan.keys, plan.event_time, plan.known_time)
-        made_from = f"{view_hash(plan)}:{source_fingerprint(plan.source, config, until, ties)}"
+        made_from = f"{view_hash(plan)}:{source_fingerprint(plan.source, config, until, plan.ties)}"
         if unless_made_from and meta and (meta.until_us, meta.made_from) == (to_us(until), made_from):
             return state.backend.count(state.name), False
         return state.materialise(config, until, made_from), True

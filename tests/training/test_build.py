@@ -169,7 +169,7 @@ def test_a_failure_leaves_nothing(settings: Settings, monkeypatch: pytest.Monkey
     def full_disk(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("storekeeper_training.build.pq.write_table", full_disk)
+    monkeypatch.setattr("storekeeper_training.dataset_folder.pq.write_table", full_disk)
     with pytest.raises(OSError, match="No space left"):
         build(settings)
     assert folders(settings) == []

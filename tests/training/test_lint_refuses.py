@@ -42,7 +42,7 @@ def test_a_report() -> None:
     assert [finding.lint for finding in report.refused(["future-spine"])] == ["split-overlap"]
     record = report.as_dict(["future-spine", "split-overlap"])
     assert (record["refused"], [entry["allowed"] for entry in record["findings"]]) == (0, [True, True, False])
-    assert report.summary() == "15 lints: future-spine (error), split-overlap (error), stale-dataset (warning)"
+    assert report.summary() == "16 lints: future-spine (error), split-overlap (error), stale-dataset (warning)"
     check_names(list(LINTS))
 
 

@@ -1,9 +1,5 @@
 """Building a training set: a task's spine, and its feature service as it stood at each row's own time."""
 
-import hashlib
-import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,20 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from storekeeper.definitions import definition_hash, plan_view
 from storekeeper.errors import CheckFailedError, listing
 from storekeeper.ledger import DatasetRecord, Ledger
 from storekeeper.offline.job import to_frame
 from storekeeper.settings import Settings
-from storekeeper.sources import source_fingerprint
 from storekeeper.store import FeatureStore
-from storekeeper_training.dataset import DATA_FILE, MANIFEST_FILE
+from storekeeper_training.dataset_folder import kept_manifest, write_dataset
+from storekeeper_training.inputs import dataset_inputs, inputs_hash, table_hash
 from storekeeper_training.spine import Spine, read_spine
 from storekeeper_training.tasks import Task
 
-FORMAT_VERSION = 1
 _HASH_DIGITS = 16
 
 Progress = Callable[[str], None]
@@ -74,10 +67,10 @@ def build_dataset(
     progress("reading the spine")
     spine = read_spine(task, settings.behaviour_path, settings.clock.now())
     progress("fingerprinting the sources")
-    inputs = _inputs(task, store, spine, service)
-    dataset_hash = _hash(inputs)
+    inputs = dataset_inputs(task, store, spine)
+    dataset_hash = inputs_hash(inputs)
     folder = settings.datasets_dir / task.name / dataset_hash[:_HASH_DIGITS]
-    if not force and (kept := _kept(folder)) is not None:
+    if not force and (kept := kept_manifest(folder)) is not None:
         _record(settings, kept, folder)
         return BuiltDataset(folder, kept, True)
     progress(f"computing features of {spine.table.num_rows:,} rows")
@@ -87,47 +80,9 @@ def build_dataset(
     table = _training_table(spine, job.to_arrow(), service)
     manifest = _manifest(task, inputs, dataset_hash, spine, table)
     progress("writing")
-    manifest = _write(folder, table, manifest)
+    manifest = write_dataset(folder, table, manifest)
     _record(settings, manifest, folder)
     return BuiltDataset(folder, manifest, False)
-
-
-def _kept(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a dataset that is there, whole to the last byte; None otherwise."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        if pq.read_metadata(folder / DATA_FILE).num_rows != manifest["rows"]:
-            return None
-        return manifest if _file_hash(folder / DATA_FILE) == manifest["file_hash"] else None
-    except (OSError, ValueError, KeyError, pa.ArrowException):
-        return None
-
-
-def _inputs(task: Task, store: FeatureStore, spine: Spine, service: Any) -> dict[str, Any]:
-    """All that the dataset depends on."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "task": task.name,
-        "feature_service": task.feature_service,
-        "spine_hash": _table_hash(spine.table),
-        "definition_hash": definition_hash(store, task.feature_service),
-        "source_fingerprints": _fingerprints(store, service, spine),
-        "knowledge_cutoff": True,
-    }
-
-
-def _fingerprints(store: FeatureStore, service: Any, spine: Spine) -> dict[str, str]:
-    """A fingerprint of each source behind a service, up to the newest row of the spine."""
-    newest = max(spine.table.column("event_timestamp").to_pylist()) if spine.table.num_rows else None
-    found: dict[str, str] = {}
-    for name in sorted({projection.name for projection in service.feature_view_projections}):
-        view = store.registry.get_any_feature_view(name, store.project, allow_cache=True)
-        if getattr(view, "batch_source", None) is None:
-            continue
-        source = plan_view(view).source
-        if source.name not in found:
-            found[source.name] = source_fingerprint(source, store.config, newest)
-    return found
 
 
 def _training_table(spine: Spine, retrieved: pa.Table, service: Any) -> pa.Table:
@@ -152,7 +107,7 @@ def _manifest(task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spin
     times = spine.table.column("event_timestamp")
     return inputs | {
         "dataset_hash": dataset_hash,
-        "content_hash": _table_hash(table),
+        "content_hash": table_hash(table),
         "created_at": datetime.now(UTC).isoformat(),
         "rows": table.num_rows,
         "positives": int(pc.sum(table.column(task.label)).as_py()),
@@ -163,43 +118,6 @@ def _manifest(task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spin
         "nulls": {name: table.column(name).null_count for name in table.column_names},
         "versions": {name: version(name) for name in ("storekeeper", "feast", "duckdb", "numpy", "pyarrow")},
     }
-
-
-def _table_hash(table: pa.Table) -> str:
-    """SHA-256 (hex) over a table's schema and values, in row order."""
-    digest = hashlib.sha256(str(table.schema.remove_metadata()).encode())
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
-        for batch in table.combine_chunks().to_batches(max_chunksize=65_536):
-            writer.write_batch(batch)
-    digest.update(sink.getvalue())
-    return digest.hexdigest()
-
-
-def _hash(inputs: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(folder: Path, table: pa.Table, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The whole folder under a temporary name, then renamed; returns the manifest with the file's own hash."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
-        pq.write_table(table, partial / DATA_FILE)
-        manifest = manifest | {"file_hash": _file_hash(partial / DATA_FILE)}
-        (partial / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-        return manifest
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _record(settings: Settings, manifest: dict[str, Any], folder: Path) -> None:

@@ -74,7 +74,10 @@ def lint(
     max_auc: Annotated[float, typer.Option(help="No single feature should reach this AUC alone.")] = 0.95,
     json: Json = False,
 ) -> None:
-    """Look for leaks in a task's latest training set, its declarations and their sources."""
+    """Look for leaks in a task's latest training set, its declarations and their sources.
+
+    What --allow lets pass is noted in the training set's manifest; nothing else is written.
+    """
     import contextlib
 
     from storekeeper_training.lint import Evidence, Limits, check_names, run_lints
@@ -86,6 +89,7 @@ def lint(
     settings, store = _open()
     folder = _latest_dataset(found, settings)
     from storekeeper_training.dataset import read_dataset
+    from storekeeper_training.dataset_folder import note_allowed
     from storekeeper_training.lint.declared import read_declared
     from storekeeper_training.split import split_by_fractions
 
@@ -94,6 +98,8 @@ def lint(
         dataset = read_dataset(found, folder)
         split = split_by_fractions(dataset.timestamps, found.horizon)
         report = run_lints(Evidence(dataset, split, limits, read_declared(dataset, settings, store, limits)))
+    if overridden := report.overridden(allowed):
+        note_allowed(folder, overridden)
     if json:
         print_json(report.as_dict(allowed))
     else:
@@ -218,6 +224,8 @@ def _print_result(result: Any, *, as_json: bool) -> None:
     console.print(leaderboard_table(result))
     if line := comparison_line(result):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
+    if result.allowed_lints:
+        console.print(f"The training set may leak. Lints overridden: {', '.join(result.allowed_lints)}.")
     console.print(f"Report: {result.report}", soft_wrap=True)
 
 

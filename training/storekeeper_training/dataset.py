@@ -17,6 +17,8 @@ from storekeeper_training.tasks import Task
 
 DATA_FILE = "data.parquet"
 MANIFEST_FILE = "manifest.json"
+# Key of the names of lints whose errors were let pass.
+ALLOWED_LINTS = "allowed_lints"
 REQUIRED_KEYS = ("task", "dataset_hash", "definition_hash", "feature_service")
 
 
@@ -37,6 +39,11 @@ class Dataset:
     task: Task
     table: pa.Table
     manifest: Mapping[str, Any]
+
+    @property
+    def allowed_lints(self) -> tuple[str, ...]:
+        """Names of lints whose errors were let pass, as far as the record tells."""
+        return tuple(self.manifest.get(ALLOWED_LINTS, ()))
 
     @property
     def labels(self) -> npt.NDArray[np.int8]:

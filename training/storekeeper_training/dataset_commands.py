@@ -10,6 +10,8 @@ from storekeeper.cli.output import Json, console, print_json, print_table
 from storekeeper.errors import NotFoundError, UsageError, listing
 
 _SHOWN_DIGITS = 16
+_ALLOWED = "allowed_lints"
+_COLUMNWISE = ("columns", "nulls")
 _INPUTS = ("spine_hash", "definition_hash", "source_fingerprints", "knowledge_cutoff", "format_version")
 
 Hash = Annotated[str, typer.Argument(help="A dataset's hash, or its first digits.")]
@@ -50,8 +52,8 @@ def show(dataset_hash: Hash, json: Json = False) -> None:
     if json:
         print_json(manifest)
         return
-    plain = {name: value for name, value in manifest.items() if not isinstance(value, dict)}
-    print_table("Training set", {"": "left", "value": "left"}, [[name, value] for name, value in plain.items()])
+    pairs = [pair for name, value in manifest.items() if name not in _COLUMNWISE for pair in _named(name, value)]
+    print_table("Training set", {"": "left", "value": "left"}, [[name, _shown(value)] for name, value in pairs])
     rows = [[name, type_, manifest["nulls"][name]] for name, type_ in manifest["columns"].items()]
     print_table("Columns", {"column": "left", "type": "left", "nulls": "right"}, rows)
 
@@ -75,7 +77,8 @@ def compare_manifests(left: dict[str, Any], right: dict[str, Any]) -> list[list[
 
     Times of making are no difference.
     """
-    order = [*_INPUTS, *sorted((left.keys() | right.keys()) - {*_INPUTS, "created_at", "dataset_hash"})]
+    first = (*_INPUTS, _ALLOWED)
+    order = [*first, *sorted((left.keys() | right.keys()) - {*first, "created_at", "dataset_hash"})]
     rows = []
     for name in order:
         for what, one, other in _pairs(name, left.get(name), right.get(name)):
@@ -91,10 +94,19 @@ def _pairs(name: str, left: Any, right: Any) -> list[tuple[str, Any, Any]]:
     return [(f"{name}: {key}", left.get(key), right.get(key)) for key in sorted(left.keys() | right.keys())]
 
 
+def _named(name: str, value: Any) -> list[tuple[str, Any]]:
+    """One pair, or one for each key of a nested record."""
+    return [(f"{name}: {key}", part) for key, part in value.items()] if isinstance(value, dict) else [(name, value)]
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, int) else _short(value)
+
+
 def _short(value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "(none)"
-    text = str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text[:_SHOWN_DIGITS] if len(text) == 64 else text
 
 
@@ -122,7 +134,8 @@ def _manifest(dataset_hash: str) -> dict[str, Any]:
             f"The training set's folder '{path.parent}' is gone. Build it again: storekeeper dataset build."
         )
     manifest: dict[str, Any] = json_format.loads(Path(path).read_text(encoding="utf-8"))
-    return manifest
+    # Sets of earlier versions don't say that nothing was overridden.
+    return manifest | {_ALLOWED: manifest.get(_ALLOWED, [])}
 
 
 def _as_dict(record: Any) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class TrainResult:
         The HTML report.
     comparisons
         The best model against each other one on the test period, entities drawn anew.
+    allowed_lints
+        Names of the lints whose errors were let pass, for the dataset or any of the models.
     """
 
     dataset: Dataset
@@ -67,6 +69,7 @@ class TrainResult:
     models: tuple[ModelResult, ...]
     report: Path
     comparisons: tuple[Comparison, ...] = ()
+    allowed_lints: tuple[str, ...] = ()
 
     @property
     def best(self) -> ModelResult:
@@ -90,6 +93,7 @@ class TrainResult:
                 "gap_seconds": self.split.gap.total_seconds(),
                 "dropped_rows": self.split.dropped,
             },
+            "allowed_lints": list(self.allowed_lints),
             "best": self.best.name,
             "models": [_model_dict(model) for model in self.models],
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
@@ -103,6 +107,7 @@ def _model_dict(model: ModelResult) -> dict[str, Any]:
         "version": model.artefact.version,
         "path": str(model.artefact.path),
         "reused": model.reused,
+        "allowed_lints": list(model.manifest.allowed_lints),
         "fit_seconds": model.manifest.fit_seconds,
         "peak_memory_mb": model.manifest.peak_memory_mb,
         "validation": model.validation.as_dict(),

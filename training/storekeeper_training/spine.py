@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from storekeeper.errors import DataError, SourceError
 from storekeeper.sources.duckdb_reader import open_duckdb
-from storekeeper_training.tasks import Task
+from storekeeper_training.tasks import Parameter, Task
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,16 @@ def spine_at(task: Task, behaviour_path: Path, now: datetime) -> pa.Table:
     return pa.table([_typed(table[name], dtype) for name, dtype in declared.items()], names=list(declared))
 
 
+def spine_parameters(task: Task, now: datetime) -> dict[str, Parameter]:
+    """Every `$name` of a task's spine SQL, as it is asked at `now`."""
+    return task.bound_parameters() | {"now": now.astimezone(UTC).replace(tzinfo=None)}
+
+
 def _query(task: Task, path: Path, now: datetime) -> pa.Table:
     """The SQL's answer as it is."""
-    parameters = task.bound_parameters() | {"now": now.astimezone(UTC).replace(tzinfo=None)}
     with open_duckdb(path) as connection:
         try:
-            return connection.sql(task.spine_sql, params=parameters).to_arrow_table()
+            return connection.sql(task.spine_sql, params=spine_parameters(task, now)).to_arrow_table()
         except duckdb.Error as error:
             raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
 

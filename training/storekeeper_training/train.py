@@ -1,7 +1,7 @@
 """Train: a dataset in, evaluated and checked artefacts and a report out."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from storekeeper.errors import CheckFailedError, DataError, NotFoundError, listi
 from storekeeper_training.bootstrap import Comparison, PairedBootstrap
 from storekeeper_training.cost import Cost, measure
 from storekeeper_training.dataset import Dataset, read_dataset
+from storekeeper_training.dataset_folder import note_allowed
 from storekeeper_training.evaluate import Evaluation, best_threshold, evaluate
 from storekeeper_training.fingerprint import training_hash
 from storekeeper_training.lint import Evidence, check_names, refuse, run_lints
@@ -52,6 +53,7 @@ class _Run:
     models_dir: Path
     seed: int
     clock: Clock
+    allowed_lints: tuple[str, ...] = ()
 
 
 def train(
@@ -91,7 +93,8 @@ def train(
     examine
         Gathers what the lints look at; by default the dataset alone.
     allow
-        Names of lints whose errors don't stop the run.
+        Names of lints whose errors don't stop the run. Where there are such errors, the names are kept in the
+        manifests of the dataset and of the models, and in the report.
 
     Raises
     ------
@@ -108,7 +111,8 @@ def train(
     chosen = find_models(task, models)
     check_names(allow)
     run = _prepare(task, dataset_folder, models_dir, seed, clock)
-    _lint(run, examine, allow, progress)
+    run = replace(run, allowed_lints=_lint(run, examine, allow, progress))
+    note_allowed(dataset_folder, run.allowed_lints)
     results = [_result(run, model, reuse, progress) for model in chosen]
     return _report(run, results, reports_dir, progress)
 
@@ -168,19 +172,21 @@ def _prepare(task: Task, folder: Path, models_dir: Path, seed: int, clock: Clock
 
 def _lint(
     run: _Run, examine: Callable[[Dataset, Split], Evidence], allow: Collection[str], progress: StageProgress
-) -> None:
-    """Refuse a dataset that looks as if it leaks."""
+) -> tuple[str, ...]:
+    """Refuse a dataset that looks as if it leaks; returns the names of the lints that were overridden."""
     progress("lint", 0, 1, "looking for leaks")
     report = run_lints(examine(run.dataset, run.split))
     progress("lint", 1, 1, report.summary(allow))
     refuse(report, allow)
+    return report.overridden(allow)
 
 
 def _report(run: _Run, results: list[ModelResult], reports_dir: Path, progress: StageProgress) -> TrainResult:
     """Order the models by their validation figure; draw the report where it isn't there yet."""
     results.sort(key=lambda result: (-result.manifest.selection_value(), result.name))
     report = reports_dir / f"{run.dataset.task.name}-{_run_hash(results)}.html"
-    result = TrainResult(run.dataset, run.split, tuple(results), report, _compare(run, results))
+    allowed = {*run.dataset.allowed_lints, *(name for model in results for name in model.manifest.allowed_lints)}
+    result = TrainResult(run.dataset, run.split, tuple(results), report, _compare(run, results), tuple(sorted(allowed)))
     if not (report.is_file() and all(model.reused for model in results)):
         progress("report", 0, 1, "drawing")
         write_report(result, run.samples["test"], seed=run.seed)
@@ -256,6 +262,7 @@ def _manifest(
         peak_memory_mb=round(cost.peak_memory_mb, 1),
         parameters=fitted.parameters,
         packages=_packages(model),
+        allowed_lints=run.allowed_lints,
     )
 
 
@@ -270,15 +277,17 @@ def _check_parity(folder: Path, columns: Columns, expected: Probabilities) -> No
 
 
 def _find_same(run: _Run, model: Model) -> Artefact | None:
-    """The latest version that the same code made of the same data, with the same seed and packages."""
+    """The latest version that the same code made of the same data, with the same seed, packages and lints allowed."""
     record = run.dataset.manifest
-    wanted = (record["dataset_hash"], record["definition_hash"], run.code_hash, run.seed, _packages(model))
+    data = (record["dataset_hash"], record["definition_hash"], run.allowed_lints)
+    wanted = (*data, run.code_hash, run.seed, _packages(model))
     for artefact in reversed(list_artefacts(run.models_dir, run.dataset.task.name, model.name)):
         try:
             m = read_manifest(artefact.path)
         except (DataError, NotFoundError):
             continue
-        if (m.dataset_hash, m.definition_hash, m.code_hash, m.seed, dict(m.packages)) == wanted:
+        data = (m.dataset_hash, m.definition_hash, m.allowed_lints)
+        if (*data, m.code_hash, m.seed, dict(m.packages)) == wanted:
             return artefact
     return None
 

@@ -96,6 +96,8 @@ class Manifest:
         The seed of every random choice.
     fit_seconds, peak_memory_mb
         What the fit cost.
+    allowed_lints
+        Names of the lints whose errors were let pass when it was trained: its dataset may leak.
     """
 
     format_version: int
@@ -119,6 +121,7 @@ class Manifest:
     peak_memory_mb: float
     parameters: Mapping[str, str | float | int | bool | None] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
+    allowed_lints: tuple[str, ...] = ()
 
     __pydantic_config__ = _STRICT
 

@@ -74,6 +74,11 @@ class ViewPlan:
             reach = max(reach, window.window_us + window.hop)
         return reach
 
+    @property
+    def ties(self) -> tuple[str | None, ...]:
+        """Rows that are equal in all of these are in the order of the source (rule 4), which so decides values."""
+        return (*self.keys, self.event_time, self.known_time)
+
     def windows_of(self, features: Sequence[str]) -> list[WindowFeature]:
         """The asked windows, in the asked order."""
         by_name = {window.name: window for window in self.windows}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 from feast.data_source import DataSource
+from feast.feature_logging import LoggingConfig, LoggingSource
 from feast.feature_view import FeatureView
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
@@ -19,9 +20,11 @@ from storekeeper.definitions import ViewPlan, plan_view
 from storekeeper.definitions.views import arrow_type
 from storekeeper.errors import UsageError, listing
 from storekeeper.history.columns import times_us
-from storekeeper.history.visible import latest_visible
+from storekeeper.offline.append import append_rows
 from storekeeper.offline.date_range import spine_from_range
 from storekeeper.offline.job import HistoryRetrievalJob
+from storekeeper.offline.logged import write_logs
+from storekeeper.offline.pull import Pull, pull_all, pull_latest
 from storekeeper.offline.retrieve import ViewRequest, retrieve
 from storekeeper.offline.spine import Spine, spine_from_frame, spine_from_sql
 from storekeeper.settings import expand_references
@@ -89,15 +92,8 @@ class HistoryOfflineStore(OfflineStore):
     ) -> RetrievalJob:
         """The latest row of each entity within a time range."""
         known = created_timestamp_column or None
-
-        def compute() -> pa.Table:
-            columns = _columns(join_key_columns, feature_name_columns, timestamp_field, known)
-            table = _read_unmapped(data_source, config, ReadRequest(columns, timestamp_field, start_date, end_date))
-            return latest_visible(
-                table, keys=join_key_columns, event_time=timestamp_field, known_time=known, until_us=2**62
-            )
-
-        return HistoryRetrievalJob(compute, home=home_of(config))
+        pull = Pull(join_key_columns, feature_name_columns, timestamp_field, known, start_date, end_date)
+        return pull_latest(config, data_source, pull)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -111,14 +107,35 @@ class HistoryOfflineStore(OfflineStore):
         end_date: datetime | None = None,
     ) -> RetrievalJob:
         """All rows within a time range."""
-        columns = _columns(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column or None)
-        request = ReadRequest(columns, timestamp_field, start_date, end_date)
-        return HistoryRetrievalJob(lambda: _read_unmapped(data_source, config, request), home=home_of(config))
+        known = created_timestamp_column or None
+        pull = Pull(join_key_columns, feature_name_columns, timestamp_field, known, start_date, end_date)
+        return pull_all(config, data_source, pull)
 
+    @staticmethod
+    def offline_write_batch(
+        config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
+    ) -> None:
+        """Append rows to the view's batch source, all of them or none; what it holds is never rewritten."""
+        count = append_rows(config, feature_view, table)
+        if progress is not None:
+            progress(count)
 
-def _read_unmapped(source: DataSource, config: RepoConfig, request: ReadRequest) -> pa.Table:
-    """Columns under the source's own names, which is how Feast asks for them here; it maps them itself."""
-    return read_source(source, config, request).rename_columns(list(request.columns))
+    @staticmethod
+    def write_logged_features(
+        config: RepoConfig,
+        data: pa.Table | Path,
+        source: LoggingSource,
+        logging_config: LoggingConfig,
+        registry: BaseRegistry,
+    ) -> None:
+        """Append logs of a feature service to their destination, all of them or none."""
+        write_logs(config, data, source, logging_config, registry)
+
+    def get_table_column_names_and_types_from_data_source(
+        self, config: RepoConfig, data_source: DataSource
+    ) -> Iterable[tuple[str, str]]:
+        """Column names and Arrow types, as text, read as features are: files from the project root, folders too."""
+        return [(field.name, str(field.type)) for field in source_schema(data_source, config)]
 
 
 def saved_rows(config: RepoConfig, source: DataSource) -> RetrievalJob:
@@ -186,7 +203,3 @@ def _metadata(spine: Spine, refs: Sequence[str], requests: Sequence[ViewRequest]
     return RetrievalMetadata(
         features=list(refs), keys=[*keys, *others], min_event_timestamp=low, max_event_timestamp=high
     )
-
-
-def _columns(keys: Sequence[str], features: Sequence[str], timestamp: str, known: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*keys, *features, timestamp, *([known] if known else [])]))

@@ -5,12 +5,13 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
 from storekeeper.errors import SourceError, listing
+from storekeeper.processes import is_running
 from storekeeper.shop.columns import (
     EVENT_COLUMNS,
     EVENT_TYPES,
@@ -151,7 +152,7 @@ def _remove_leftovers(path: Path) -> None:
     """Remove the partial files of writers that are no longer running."""
     for leftover in path.parent.glob(f"{path.name}.*.partial*"):
         match = _PARTIAL.search(leftover.name)
-        if match and not _is_running(int(match["pid"])):
+        if match and not is_running(int(match["pid"])):
             _remove(leftover)
 
 
@@ -161,15 +162,3 @@ def _remove(leftover: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     else:
         leftover.unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    """Whether a process lives; in doubt, yes."""
-    if os.name != "posix":
-        return True
-    with suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True

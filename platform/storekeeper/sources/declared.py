@@ -22,7 +22,7 @@ from storekeeper.sources.duckdb_reader import query_relation
 from storekeeper.sources.duckdb_relation import DuckDBRelation
 from storekeeper.sources.open_sql import OpenSQL
 from storekeeper.sources.relation import Relation
-from storekeeper.sources.sql_reader import SQLRelation
+from storekeeper.sources.sql_relation import SQLRelation
 
 if TYPE_CHECKING:
     from storekeeper.sources.opened import OpenSources

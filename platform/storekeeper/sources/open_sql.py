@@ -9,7 +9,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from storekeeper.sources.request import ReadRequest
-from storekeeper.sources.sql_reader import SQLRelation, read_sql, sql_schema
+from storekeeper.sources.sql_reader import read_sql, sql_schema
+from storekeeper.sources.sql_relation import SQLRelation
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,15 @@ class OpenSQL:
         return None
 
     def batches(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
-        """Read a part, streaming."""
-        table = read_sql(self.connection, self.described, request, self.schema)
-        yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        """Read a part, streaming; an empty one is one batch without rows."""
+        given = False
+        for table in read_sql(self.connection, self.described, request, self.schema):
+            for batch in table.to_batches():
+                given = True
+                yield batch
+        if not given:
+            wanted = pa.schema([self.schema.field(column) for column in request.columns])
+            yield pa.RecordBatch.from_pylist([], schema=wanted)
 
     def read_at(self, addresses: np.ndarray, columns: tuple[str, ...]) -> pa.Table:
         """Not to be had."""

@@ -22,6 +22,7 @@ from storekeeper.sources.duckdb_reader import file_relation, open_duckdb
 from storekeeper.sources.duckdb_relation import DuckDBRelation
 from storekeeper.sources.relation import ADDRESS, Relation
 from storekeeper.sources.request import ReadRequest
+from storekeeper.sources.sql_connection import connect
 
 
 class OpenSources:
@@ -98,8 +99,6 @@ class OpenSources:
 
     def sql(self, url: str, source: str) -> sa.Connection:
         """A connection to a SQL database, for one source."""
-        from storekeeper.sources.sql_reader import connect
-
         return self._stack.enter_context(connect(url, source))
 
 

@@ -10,6 +10,16 @@ import pyarrow as pa
 
 from storekeeper.errors import DataError
 
+# Python types that Arrow reads just as the converters below do.
+_FITTING: list[tuple[Callable[[pa.DataType], bool], set[type]]] = [
+    (pa.types.is_integer, {int}),
+    (pa.types.is_floating, {float}),
+    (pa.types.is_string, {str}),
+    (pa.types.is_boolean, {bool}),
+    (pa.types.is_timestamp, {datetime}),
+    (pa.types.is_date, {date}),
+]
+
 
 def to_arrow(rows: Sequence[Any], schema: pa.Schema, source: str) -> pa.RecordBatch:
     """Rows of a result as a batch of the schema's types.
@@ -19,13 +29,17 @@ def to_arrow(rows: Sequence[Any], schema: pa.Schema, source: str) -> pa.RecordBa
     DataError
         Naming source, column, and a value that isn't of its type.
     """
-    arrays = [_column([row[position] for row in rows], field, source) for position, field in enumerate(schema)]
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [_column(values, field, source) for values, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _column(values: list[Any], field: pa.Field, source: str) -> pa.Array:
+def _column(values: Sequence[Any], field: pa.Field, source: str) -> pa.Array:
     convert = _converter(field.type)
     try:
+        as_they_are = _fitting(values, field.type)
+        if as_they_are is not None:
+            return as_they_are
         return pa.array([None if value is None else convert(value) for value in values], field.type)
     except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
         raise DataError(
@@ -34,7 +48,21 @@ def _column(values: list[Any], field: pa.Field, source: str) -> pa.Array:
         ) from error
 
 
-def _culprit(values: list[Any], convert: Callable[[Any], Any], type_: pa.DataType) -> str:
+def _fitting(values: Sequence[Any], type_: pa.DataType) -> pa.Array | None:
+    """The column, if its values need no look at each; None if they do."""
+    kinds = set(map(type, values)) - {type(None)}
+    test = next((test for test, fit in _FITTING if kinds <= fit and test(type_)), None)
+    if test is not None:
+        return pa.array(values, type_)
+    if kinds == {str} and pa.types.is_timestamp(type_):
+        try:
+            return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(type_)
+        except pa.ArrowInvalid:
+            return None
+    return None
+
+
+def _culprit(values: Sequence[Any], convert: Callable[[Any], Any], type_: pa.DataType) -> str:
     """The first value that doesn't fit."""
     for value in values:
         try:

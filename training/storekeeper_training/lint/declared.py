@@ -1,24 +1,24 @@
 """Reading what the feature store and the shop's data say of a dataset."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from feast.on_demand_feature_view import OnDemandFeatureView
 
-from storekeeper.definitions import ViewPlan, definition_hash, plan_view
+from storekeeper.definitions import definition_hash
 from storekeeper.offline.job import to_frame
 from storekeeper.settings import Settings
 from storekeeper.sources.duckdb_reader import open_duckdb
 from storekeeper.store import FeatureStore
 from storekeeper_training.dataset import Dataset
+from storekeeper_training.lint.chances import chance_tables, sources_of_chances
 from storekeeper_training.lint.evidence import Declared, Rows, SpineThen
 from storekeeper_training.lint.finding import Limits
-from storekeeper_training.lint.label_source import newest_event, reads_any, rows_at_edge, tables_of
+from storekeeper_training.lint.label_source import newest_event, reads_any, rows_at_edge
 from storekeeper_training.lint.source_facts import source_facts
-from storekeeper_training.spine import spine_at
+from storekeeper_training.lint.tables_read import tables_read
+from storekeeper_training.plans import service_plans
+from storekeeper_training.spine import spine_at, spine_parameters
 
 _SAMPLE_ROWS = 500
 
@@ -34,11 +34,13 @@ def read_declared(dataset: Dataset, settings: Settings, store: FeatureStore, lim
         If the registry, a source or the behaviour log can't be read.
     """
     task, config, log = dataset.task, store.config, settings.behaviour_path
-    plans = _plans(store, store.feature_service(task.feature_service).feature_view_projections)
+    plans = service_plans(store, store.feature_service(task.feature_service))
     current = definition_hash(store, task.feature_service)
     sampled = _sampled(dataset) if current == dataset.manifest["definition_hash"] else None
+    given = spine_parameters(task, settings.clock.now())
     with open_duckdb(log) as connection:
-        tables = tables_of(connection, task.spine_sql)
+        tables = tables_read(connection, task.spine_sql, given)
+        answer_in_spine = bool(tables & chance_tables(connection))
     latest = [plan for plan in plans if not plan.is_windowed and reads_any(plan.source, log, tables, config)]
     unknowing = {plan.source.name: plan for plan in plans if plan.known_time is None}
     return Declared(
@@ -50,20 +52,8 @@ def read_declared(dataset: Dataset, settings: Settings, store: FeatureStore, lim
         replayed=None if sampled is None else _replay(dataset, store, sampled),
         spine_then=_spine_then(dataset, settings),
         observed_until=newest_event(log, tables, settings.clock.now()),
+        knowing=(*([task.name] if answer_in_spine else []), *sources_of_chances(plans, config)),
     )
-
-
-def _plans(store: FeatureStore, projections: Sequence[Any]) -> list[ViewPlan]:
-    """Plans of the views behind projections, those behind on-demand views among them, each once."""
-    found: dict[str, ViewPlan] = {}
-    for projection in projections:
-        view = store.registry.get_any_feature_view(projection.name, store.project, allow_cache=True)
-        if isinstance(view, OnDemandFeatureView):
-            behind = _plans(store, list(view.source_feature_view_projections.values()))
-        else:
-            behind = [plan_view(view)]
-        found |= {plan.name: plan for plan in behind}
-    return list(found.values())
 
 
 def _sampled(dataset: Dataset) -> Rows:

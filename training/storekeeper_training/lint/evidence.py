@@ -75,6 +75,8 @@ class Declared:
         None where the dataset is too short for it.
     observed_until
         The newest event of the tables that the label is made of; None where they are empty.
+    knowing
+        The task, where its spine reads the true chances of a simulated shop, and the sources that do.
     """
 
     definition_hash: str
@@ -85,6 +87,7 @@ class Declared:
     replayed: pa.Table | None = None
     spine_then: SpineThen | None = None
     observed_until: datetime | None = None
+    knowing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,6 +85,10 @@ class LintReport:
         """Findings of severity `error` that aren't allowed by name."""
         return tuple(f for f in self.findings if f.severity == "error" and f.lint not in allowed)
 
+    def overridden(self, allowed: Collection[str]) -> tuple[str, ...]:
+        """Names of the lints whose errors are let pass, in alphabetical order; an idle permission is no override."""
+        return tuple(sorted({f.lint for f in self.findings if f.severity == "error" and f.lint in allowed}))
+
     def summary(self, allowed: Collection[str] = ()) -> str:
         """One line: how many lints ran, and the names of those that found something."""
         found = dict.fromkeys(f"{f.lint} ({'allowed' if f.lint in allowed else f.severity})" for f in self.findings)

@@ -1,12 +1,8 @@
 """What the label is made of: the tables that a task's spine reads, and the views that read them too."""
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast.data_source import DataSource
@@ -14,31 +10,11 @@ from feast.repo_config import RepoConfig
 
 from storekeeper.definitions import ViewPlan
 from storekeeper.history import as_of
-from storekeeper.settings import expand_references
-from storekeeper.sources import DuckDBSource, ReadRequest, home_of, read_source
-from storekeeper.sources.duckdb_reader import open_duckdb, quote
+from storekeeper.sources import DuckDBSource, ReadRequest, read_source
+from storekeeper.sources.duckdb_reader import open_duckdb
+from storekeeper_training.lint.tables_read import database_of, statement, tables_read
 
 _AT = "__spine_time__"
-
-
-def tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> frozenset[str]:
-    """Tables and views of the database that a SELECT reads; parameters may be open."""
-    parsed = json.loads(connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchall()[0][0])
-    rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
-    ).fetchall()
-    # Names of common table expressions stand among those of tables.
-    return frozenset(_table_names(parsed)) & {name for (name,) in rows}
-
-
-def _table_names(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if node.get("type") == "BASE_TABLE":
-            yield node["table_name"]
-        node = list(node.values())
-    if isinstance(node, list):
-        for part in node:
-            yield from _table_names(part)
 
 
 def newest_event(database: Path, tables: frozenset[str], now: datetime) -> datetime | None:
@@ -46,11 +22,11 @@ def newest_event(database: Path, tables: frozenset[str], now: datetime) -> datet
     newest: list[datetime] = []
     with open_duckdb(database) as connection:
         for table in sorted(tables):
-            columns = [row[0] for row in connection.execute(f"DESCRIBE {quote(table)}").fetchall()]
+            columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
             if "event_time" not in columns:
                 continue
             found = connection.execute(
-                f"SELECT max(event_time) FROM {quote(table)} WHERE event_time < ?",  # noqa: S608  (quoted)
+                f"SELECT max(event_time) FROM {table} WHERE event_time < ?",  # noqa: S608  (quoted)
                 [now.astimezone(UTC).replace(tzinfo=None)],
             ).fetchall()[0][0]
             newest += [found.replace(tzinfo=UTC)] if found is not None else []
@@ -59,13 +35,10 @@ def newest_event(database: Path, tables: frozenset[str], now: datetime) -> datet
 
 def reads_any(source: DataSource, database: Path, tables: frozenset[str], config: RepoConfig) -> bool:
     """Whether a source reads one of some tables in a DuckDB file."""
-    if not isinstance(source, DuckDBSource):
-        return False
-    if (home_of(config) / expand_references(source.location)).resolve() != database.resolve():
+    if not isinstance(source, DuckDBSource) or database_of(source, config) != database.resolve():
         return False
     with open_duckdb(database) as connection:
-        query = source.query or f"SELECT * FROM {'.'.join(map(quote, str(source.table).split('.')))}"  # noqa: S608
-        return bool(tables_of(connection, query) & tables)
+        return bool(tables_read(connection, statement(source)) & tables)
 
 
 def rows_at_edge(plan: ViewPlan, spine: pa.Table, config: RepoConfig) -> int:

@@ -19,6 +19,7 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
         "implausible-feature": columns.implausible_feature,
         "time-encoding-id": columns.time_encoding_id,
         "back-dated-source": sources.back_dated_source,
+        "true-chances": sources.true_chances,
         "no-knowledge-cutoff": sources.no_knowledge_cutoff,
         "stale-dataset": sources.stale_dataset,
         "unread-declarations": sources.unread_declarations,

@@ -23,6 +23,17 @@ def back_dated_source(evidence: Evidence) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def true_chances(evidence: Evidence) -> Iterator[Finding]:
+    """A source or a spine that reads the true chances of a simulated shop: the answer itself."""
+    for subject in evidence.declared.knowing if evidence.declared else ():
+        yield Finding(
+            "true-chances", "error", subject,
+            "It reads the chances by which the simulator decided what comes (table 'truth' of a simulated shop, or a "
+            "copy): no live shop knows them.",
+            "Leave that table out. To know the best possible AUC, see storekeeper.shop.simulator.truth.best_auc.",
+        )  # fmt: skip
+
+
 def no_knowledge_cutoff(evidence: Evidence) -> Iterator[Finding]:
     """A dataset into which rows came that were known only later."""
     if evidence.dataset.manifest.get("knowledge_cutoff") is not False:

@@ -25,6 +25,7 @@ from storekeeper.shop.simulator.words import spell
 from storekeeper.shop.simulator.world import World
 
 TRUTH = "truth"
+TRUTH_COLUMNS = {"event_id": "BIGINT", "decision": "VARCHAR", "probability": "FLOAT"}
 SIMULATION = "simulation"
 REPEATED = "second delivery of the same event"
 REJECTED = "deliveries_rejects"
@@ -79,7 +80,8 @@ class LogWriter:
 
     def create(self) -> None:
         """Create the tables that only a simulated shop has, and the one for rejects."""
-        self.connection.execute(f"CREATE TABLE {TRUTH} (event_id BIGINT, decision VARCHAR, probability FLOAT)")
+        columns = ", ".join(f"{name} {kind}" for name, kind in TRUTH_COLUMNS.items())
+        self.connection.execute(f"CREATE TABLE {TRUTH} ({columns})")
         self.connection.execute(f"CREATE TEMP TABLE {REJECTED} (reason VARCHAR, row JSON)")
 
     def append(self, ordered: Events) -> None:
