@@ -7,12 +7,17 @@ import argparse
 import contextlib
 import importlib
 import json
+import mmap
+import os
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
+_TOUCHED_BYTES = 4 << 30
 _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 
@@ -37,6 +42,7 @@ def _measure(given: argparse.Namespace, scratch: Path) -> dict[str, float]:
     prepare = importlib.import_module(f"benchmarks.{given.kind}").prepare
     prepare(given.contender, given.toy, scratch / "toy")()
     work = prepare(given.contender, given.files, scratch / "real")
+    _touch_memory()
     _forget_peak()
     start_mb = _peak_mb()
     start = time.perf_counter()
@@ -45,6 +51,15 @@ def _measure(given: argparse.Namespace, scratch: Path) -> dict[str, float]:
     peak_mb = _peak_mb()
     pq.write_table(answer, given.answer)
     return {"seconds": seconds, "peak_mb": peak_mb, "start_mb": start_mb}
+
+
+def _touch_memory() -> None:
+    """A virtual machine may get its memory only when it touches it: nobody's answer shall wait for that."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with mmap.mmap(-1, min(_TOUCHED_BYTES, free // 2)) as memory:
+        pages = np.frombuffer(memory, np.uint8)[:: mmap.PAGESIZE]
+        pages.fill(1)
+        del pages
 
 
 def _forget_peak() -> None:

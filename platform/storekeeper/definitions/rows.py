@@ -14,6 +14,6 @@ def read_rows(
     plan: ViewPlan, features: Sequence[str], config: RepoConfig, start: datetime | None, end: datetime | None
 ) -> pa.Table:
     """A view's source between two instants, inclusive (None for open): its keys, its times and what features need."""
-    original = {mapped: name for name, mapped in plan.source.field_mapping.items()}
-    timestamp = original.get(plan.event_time, plan.event_time)
-    return read_source(plan.source, config, ReadRequest(plan.source_columns(features), timestamp, start, end))
+    return read_source(
+        plan.source, config, ReadRequest(plan.source_columns(features), plan.source_timestamp, start, end)
+    )

@@ -59,6 +59,12 @@ class ViewPlan:
         return bool(self.windows)
 
     @property
+    def source_timestamp(self) -> str:
+        """The event time's column as the source itself names it."""
+        original = {mapped: name for name, mapped in self.source.field_mapping.items()}
+        return str(original.get(self.event_time, self.event_time))
+
+    @property
     def longest_window_us(self) -> int | None:
         """How far back any window reaches, hop included; None for all history."""
         reach = 0

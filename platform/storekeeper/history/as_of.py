@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from storekeeper.history.columns import require_columns, times_us
-from storekeeper.history.keys import encode_keys
+from storekeeper.history.moments import Moments, SortedSpine
 from storekeeper.history.timeline import Timeline, sort_history
 
 
@@ -48,42 +48,44 @@ def as_of(
     DefinitionError
         An unknown column.
     """
-    require_columns(events, columns, "source")
+    require_columns(events, [*keys, *columns], "source")
+    asking = SortedSpine.of(spine, keys, spine_time)
     rows = latest_rows(
-        events, spine, keys=keys, event_time=event_time, spine_time=spine_time,
-        known_time=known_time, ttl_us=ttl_us, cutoff=cutoff,
-    )  # fmt: skip
+        events, asking.entities.codes_of(events), asking.moments,
+        event_time=event_time, known_time=known_time, ttl_us=ttl_us, cutoff=cutoff,
+    )[asking.place]  # fmt: skip
     wanted = pa.array(rows, pa.int64(), mask=rows < 0)
     return pa.table([events.column(name).take(wanted) for name in columns], names=list(columns))
 
 
 def latest_rows(
     events: pa.Table,
-    spine: pa.Table,
+    codes: np.ndarray,
+    moments: Moments,
     *,
-    keys: Sequence[str],
     event_time: str,
-    spine_time: str,
     known_time: str | None = None,
     ttl_us: int = 0,
     cutoff: bool = False,
 ) -> np.ndarray:
-    """Positions in `events` of the rows that `as_of` takes, (n_rows,) int64; -1 where there is none."""
-    require_columns(events, [*keys, event_time, known_time], "source")
-    require_columns(spine, [*keys, spine_time], "spine")
+    """Positions in `events` of the rows that `as_of` takes, (n_rows,) int64 in the moments' order; -1 for none.
+
+    Parameters
+    ----------
+    codes
+        (n_events,) integers: which of the moments' entities each event is about; negative for none of them.
+    """
+    require_columns(events, [event_time, known_time], "source")
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
-    codes = encode_keys(spine, events, keys)
-    timeline = sort_history(codes.events, time, known, codes.count)
-    at = times_us(spine_time, spine.column(spine_time))
-    start = timeline.start(codes.spine)
-    found = timeline.search(codes.spine, at, inclusive=True) - 1
-    found = np.where(codes.spine >= 0, found, -1)
+    timeline = sort_history(codes, time, known, moments.count)
+    start = timeline.start(moments.codes)
+    found = timeline.search(moments.codes, moments.at, inclusive=True) - 1
     if known is not None and cutoff:
-        found = _step_back(found, start, known[timeline.order], at)
-    usable = (found >= start) & (found >= 0)
+        found = _step_back(found, start, known[timeline.order], moments.at)
+    usable = (found >= start) & (moments.codes >= 0)
     if ttl_us > 0 and len(timeline.time):
-        usable &= at - timeline.time[np.maximum(found, 0)] <= ttl_us
+        usable &= moments.at - timeline.time[np.maximum(found, 0)] <= ttl_us
     return _source_rows(timeline, found, usable)
 
 

@@ -10,14 +10,13 @@ import pyarrow as pa
 from storekeeper.errors import DataError
 from storekeeper.history.blocks import range_spread, range_sum
 from storekeeper.history.columns import Column
-from storekeeper.history.compensated import Prefix, prefix
+from storekeeper.history.exact import Ends, rounding_bound, sums_between
 from storekeeper.history.features import WindowFeature
 from storekeeper.history.ranges import previous_equal, range_distinct, range_extreme, range_slices
 
 _SAFE_SUM = 2.0**62
-# A prefix in doubled precision is off by about n * 2^-106 * sum|x|; rule 10 allows 1e-9.
-_PREFIX_ROUNDING = 2.0**-106
-_PREFIX_BOUND = 1e-12
+# Rule 10 allows 1e-9 for values of any size.
+_SUM_BOUND = 1e-12
 
 
 @dataclass(frozen=True)
@@ -93,21 +92,19 @@ class Series:
         return np.concatenate([[0], np.cumsum(self.values, dtype=np.int64)])
 
     @cached_property
-    def float_prefix(self) -> Prefix:
-        """Prefix sums of the values as floats."""
-        return prefix(self.values.astype(np.float64))
-
-    @cached_property
     def previous(self) -> np.ndarray:
         """Where each value last occurred before, (n,) int64."""
         return previous_equal(self.values)
 
     @cached_property
+    def largest(self) -> float:
+        """The largest absolute value."""
+        return max(abs(float(self.values.min())), abs(float(self.values.max()))) if len(self.values) else 0.0
+
+    @property
     def magnitude(self) -> float:
         """A bound on the sum of absolute values, and so on any window's sum."""
-        if not len(self.values):
-            return 0.0
-        return len(self.values) * max(abs(float(self.values.min())), abs(float(self.values.max())))
+        return len(self.values) * self.largest
 
 
 def evaluate(feature: WindowFeature, series: Series, intervals: Intervals) -> pa.Array:
@@ -136,10 +133,10 @@ def _sum(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
 def float_sum(series: Series, seen: Intervals) -> np.ndarray:
     """Sums as floats, (n_rows,): by prefixes where their rounding is far below rule 10's bound, else by blocks."""
     hi = np.maximum(seen.lo, seen.hi)
-    if len(series.values) * series.magnitude * _PREFIX_ROUNDING > _PREFIX_BOUND:
-        return range_sum(series.values.astype(np.float64), seen.lo, hi)
-    total, correction = series.float_prefix.between(seen.lo, hi)
-    return np.asarray(total + correction)
+    values = series.values.astype(np.float64, copy=False)
+    if rounding_bound(len(values), series.largest) > _SUM_BOUND:
+        return range_sum(values, seen.lo, hi)
+    return sums_between(values, Ends.of(seen.lo, hi, len(values)), series.largest)
 
 
 def _int_sum(series: Series, seen: Intervals) -> np.ndarray:

@@ -2,16 +2,19 @@
 
 import numpy as np
 
+from storekeeper.history.exact import Ends
 from storekeeper.history.order import stable_order
 
 _ELEMENTS_AT_ONCE = 10_000_000
+_STEPS_AN_ELEMENT = 4
 
 
 def range_extreme(values: np.ndarray, lo: np.ndarray, hi: np.ndarray, *, largest: bool) -> np.ndarray:
     """Minimum or maximum over each interval; undefined (0) for empty ones.
 
-    A sparse table (Bender and Farach-Colton, "The LCA problem revisited", 2000) of which one level at a time is
-    kept: two overlapping power-of-two blocks cover every interval.
+    Short intervals are walked. Else values between neighbouring ends of intervals become one, and two overlapping
+    power-of-two blocks of those cover each interval: a sparse table (Bender and Farach-Colton, "The LCA problem
+    revisited", 2000) of which one level at a time is kept.
 
     Parameters
     ----------
@@ -26,22 +29,47 @@ def range_extreme(values: np.ndarray, lo: np.ndarray, hi: np.ndarray, *, largest
         (n_rows,) of the dtype of `values`.
     """
     pick = np.maximum if largest else np.minimum
-    length = hi - lo
     result = np.zeros(len(lo), values.dtype)
-    filled = np.flatnonzero(length > 0)
+    filled = np.flatnonzero(hi > lo)
     if not len(filled):
         return result
-    level_of = np.frexp(length[filled].astype(np.float64))[1] - 1
-    by_level = filled[np.argsort(level_of, kind="stable")]
+    lo, hi = lo[filled], hi[filled]
+    walked = int((hi - lo).sum() + np.maximum(lo[1:] - hi[:-1], 0).sum())
+    if walked <= _STEPS_AN_ELEMENT * (len(values) + len(lo)):
+        result[filled] = _walk(values, lo, hi, pick)
+        return result
+    ends = Ends.of(lo, hi, len(values))
+    between = pick.reduceat(values, ends.places[:-1] if ends.places[-1] == len(values) else ends.places)
+    result[filled] = _sparse_table(between, ends.lo, ends.hi, pick)
+    return result
+
+
+def _walk(values: np.ndarray, lo: np.ndarray, hi: np.ndarray, pick: np.ufunc) -> np.ndarray:
+    """Look at every element of every interval. What `reduceat` finds between two intervals is thrown away."""
+    found = np.empty(len(lo), values.dtype)
+    last = hi == len(values)
+    if last.any():
+        begin = int(lo[last].min())
+        found[last] = pick.accumulate(values[begin:][::-1])[::-1][lo[last] - begin]
+        lo, hi = lo[~last], hi[~last]
+    if len(lo):
+        found[~last] = pick.reduceat(values, np.column_stack([lo, hi]).ravel())[::2]
+    return found
+
+
+def _sparse_table(values: np.ndarray, lo: np.ndarray, hi: np.ndarray, pick: np.ufunc) -> np.ndarray:
+    level_of = np.frexp((hi - lo).astype(np.float64))[1].astype(np.int8) - 1
+    by_level = np.argsort(level_of, kind="stable")
     ends = np.cumsum(np.bincount(level_of))
+    found = np.empty(len(lo), values.dtype)
     table = values
     for level, end in enumerate(ends):
         if level:
             half = 1 << (level - 1)
             table = pick(table[:-half], table[half:])
         rows = by_level[ends[level - 1] if level else 0 : end]
-        result[rows] = pick(table[lo[rows]], table[hi[rows] - (1 << level)])
-    return result
+        found[rows] = pick(table[lo[rows]], table[hi[rows] - (1 << level)])
+    return found
 
 
 def range_distinct(previous: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from storekeeper.history.columns import times_us
-from storekeeper.history.keys import encode_keys
+from storekeeper.history.keys import EntityIndex
 from storekeeper.history.timeline import sort_history
 
 
@@ -19,8 +19,8 @@ def latest_visible(
     """
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
-    codes = encode_keys(events, events, keys)
+    entities = EntityIndex.of(events, keys)
     visible = time <= until_us if known is None else (time <= until_us) & (known <= until_us)
-    timeline = sort_history(np.where(visible, codes.events, -1), time, known, codes.count)
+    timeline = sort_history(np.where(visible, entities.codes, -1), time, known, entities.count)
     owned = np.diff(timeline.first) > 0
     return events.take(pa.array(timeline.order[timeline.first[1:][owned] - 1]))

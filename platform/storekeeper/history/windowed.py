@@ -9,7 +9,8 @@ from storekeeper.errors import DataError
 from storekeeper.history.columns import Column, require_columns, times_us, to_column
 from storekeeper.history.evaluate import Intervals, Series, evaluate
 from storekeeper.history.features import WindowFeature
-from storekeeper.history.keys import encode_keys
+from storekeeper.history.moments import Moments, SortedSpine
+from storekeeper.history.parallel import side_by_side
 from storekeeper.history.ranges import range_extreme, range_slices
 from storekeeper.history.timeline import Timeline, sort_history
 
@@ -52,16 +53,38 @@ def windowed(
     DefinitionError
         An unknown column, or one of a kind that its function can't take.
     """
-    require_columns(events, [*keys, event_time, known_time, *(feature.column for feature in features)], "source")
-    require_columns(spine, [*keys, spine_time], "spine")
+    require_columns(events, keys, "source")
+    asking = SortedSpine.of(spine, keys, spine_time)
+    found = windowed_at(
+        events, asking.entities.codes_of(events), asking.moments,
+        event_time=event_time, features=features, known_time=known_time, cutoff=cutoff,
+    )  # fmt: skip
+    return found.take(pa.array(asking.place))
+
+
+def windowed_at(
+    events: pa.Table,
+    codes: np.ndarray,
+    moments: Moments,
+    *,
+    event_time: str,
+    features: Sequence[WindowFeature],
+    known_time: str | None = None,
+    cutoff: bool = False,
+) -> pa.Table:
+    """`windowed` for a spine that is sorted and events whose entities are known; one row a moment, in their order.
+
+    Parameters
+    ----------
+    codes
+        (n_events,) integers: which of the moments' entities each event is about; negative for none of them.
+    """
+    require_columns(events, [event_time, known_time, *(feature.column for feature in features)], "source")
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
-    codes = encode_keys(spine, events, keys)
-    timeline = sort_history(codes.events, time, known, codes.count)
-    at = times_us(spine_time, spine.column(spine_time))
+    timeline = sort_history(codes, time, known, moments.count)
     history = _History(events, timeline, known[timeline.order] if known is not None and cutoff else None)
-    searched = _search(timeline, codes.spine, at, features)
-    arrays = _answer_all(history, features, searched)
+    arrays = _answer_all(history, features, _search(timeline, moments, features))
     return pa.table([arrays[feature] for feature in features], names=[feature.name for feature in features])
 
 
@@ -72,29 +95,33 @@ def _answer_all(
     alike: dict[tuple[str, str], list[WindowFeature]] = {}
     for feature in features:
         alike.setdefault((feature.function, feature.column), []).append(feature)
-    found: dict[WindowFeature, pa.Array] = {}
-    for group in alike.values():
+
+    def answer(group: list[WindowFeature]) -> dict[WindowFeature, pa.Array]:
         parts = [searched[feature.window_us, feature.hop] for feature in group]
         rows = len(parts[0].at)
         together = history.answer(group[0], _concatenate(parts))
-        found |= {feature: together.slice(place * rows, rows) for place, feature in enumerate(group)}
+        return {feature: together.slice(place * rows, rows) for place, feature in enumerate(group)}
+
+    rows = history.rows
+    side_by_side(history.read, list(dict.fromkeys(feature.column for feature in features if feature.column)), rows=rows)
+    found: dict[WindowFeature, pa.Array] = {}
+    for answers in side_by_side(answer, alike.values(), rows=rows):
+        found |= answers
     return found
 
 
 def _search(
-    timeline: Timeline, codes: np.ndarray, at: np.ndarray, features: Sequence[WindowFeature]
+    timeline: Timeline, moments: Moments, features: Sequence[WindowFeature]
 ) -> dict[tuple[int | None, int | None], Intervals]:
     """Intervals per distinct window."""
-    hi = timeline.search(codes, at)
-    found: dict[tuple[int | None, int | None], Intervals] = {}
-    for feature in features:
-        window = (feature.window_us, feature.hop)
-        if window in found:
-            continue
-        start = feature.window_start(at)
-        lo = timeline.start(codes) if start is None else timeline.search(codes, start)
-        found[window] = Intervals(lo, np.maximum(lo, hi), at)
-    return found
+    distinct = {(feature.window_us, feature.hop): feature for feature in features}
+
+    def edge(feature: WindowFeature | None) -> np.ndarray:
+        start = moments.at if feature is None else feature.window_start(moments.at)
+        return timeline.start(moments.codes) if start is None else timeline.search(moments.codes, start)
+
+    hi, *starts = side_by_side(edge, [None, *distinct.values()], rows=len(timeline.time) + len(moments))
+    return {window: Intervals(lo, np.maximum(lo, hi), moments.at) for window, lo in zip(distinct, starts, strict=True)}
 
 
 class _History:
@@ -106,6 +133,15 @@ class _History:
         self._known = known if known is not None and np.any(known > timeline.time) else None
         self._series: dict[str, Series] = {}
         self._columns: dict[str, Column] = {}
+
+    @property
+    def rows(self) -> int:
+        """Number of events."""
+        return len(self._timeline.time)
+
+    def read(self, name: str) -> None:
+        """Read a column and put it in the history's order."""
+        self._columns[name] = to_column(name, self._events.column(name)).take(self._timeline.order)
 
     def answer(self, feature: WindowFeature, intervals: Intervals) -> pa.Array:
         """One feature over one window."""
@@ -127,9 +163,6 @@ class _History:
     def _column(self, feature: WindowFeature) -> Column | None:
         if not feature.column:
             return None
-        if feature.column not in self._columns:
-            column = to_column(feature.column, self._events.column(feature.column))
-            self._columns[feature.column] = column.take(self._timeline.order)
         column = self._columns[feature.column]
         feature.check_kind(column.kind)
         return column

@@ -45,9 +45,8 @@ def spine_from_range(
 def _moments(request: ViewRequest, names: list[str], config: RepoConfig, start: datetime, end: datetime) -> pa.Table:
     """Keys and event times of one view's source, in the declared types; rows with a null key are left out."""
     plan = request.plan
-    original = {mapped: name for name, mapped in plan.source.field_mapping.items()}
-    timestamp = original.get(plan.event_time, plan.event_time)
-    rows = read_source(plan.source, config, ReadRequest((*plan.keys, plan.event_time), timestamp, start, end))
+    wanted = ReadRequest((*plan.keys, plan.event_time), plan.source_timestamp, start, end)
+    rows = read_source(plan.source, config, wanted)
     pairs = zip(plan.keys, request.spine_keys, strict=True)
     columns = {given: rows.column(key).cast(plan.key_types[key]) for key, given in pairs}
     at = pa.array(times_us(plan.event_time, rows.column(plan.event_time)))

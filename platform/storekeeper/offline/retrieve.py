@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan, as_declared, read_rows
+from storekeeper.definitions import ViewPlan, as_declared
 from storekeeper.errors import DataError, UsageError, listing
-from storekeeper.history import as_of, windowed
-from storekeeper.history.columns import times_us
+from storekeeper.history.moments import SortedSpine
+from storekeeper.offline.compute import latest_by_address, latest_of_parts, windows_of_parts
+from storekeeper.offline.gather import gather
+from storekeeper.offline.memory import MemoryBudget, memory_budget
+from storekeeper.offline.pushdown import keys_to_push
 from storekeeper.offline.spine import Spine
+from storekeeper.sources import OpenSources, ReadRequest, home_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = "__spine_time__"
@@ -40,13 +44,23 @@ class ViewRequest:
     spine_keys: tuple[str, ...]
 
 
-def retrieve(requests: Sequence[ViewRequest], spine: Spine, config: RepoConfig, *, cutoff: bool) -> pa.Table:
+def retrieve(
+    requests: Sequence[ViewRequest],
+    spine: Spine,
+    config: RepoConfig,
+    *,
+    cutoff: bool,
+    budget: MemoryBudget | None = None,
+) -> pa.Table:
     """The spine with one column more for each feature: same rows, same order.
 
     Parameters
     ----------
     cutoff
         Whether rows known after a spine row's time are invisible to it, where a source declares knowledge time.
+    budget
+        Memory that may be used, by default as configured; a history beyond it is looked at in parts, with the same
+        answer.
 
     Raises
     ------
@@ -55,28 +69,50 @@ def retrieve(requests: Sequence[ViewRequest], spine: Spine, config: RepoConfig, 
     DataError, SourceError, DefinitionError
         From the sources and the kernel.
     """
-    table = spine.table
-    for request in requests:
-        _check_spine(request, table)
-        features = _compute(request, spine, config, cutoff=cutoff)
-        for name, column in zip(request.names, features.columns, strict=True):
-            table = table.append_column(name, column)
+    _check_names(requests, spine.table.column_names)
+    _check_times(spine.time, spine.table.column(spine.time))
+    budget = budget or memory_budget(getattr(config.offline_store, "memory_limit", None), home_of(config))
+    asked, table = _Asked(spine), spine.table
+    with OpenSources(config, budget.database_bytes) as sources:
+        for request in requests:
+            features = _compute(request, asked.sorted_for(request), sources, budget, cutoff=cutoff)
+            for name, column in zip(request.names, features.columns, strict=True):
+                table = table.append_column(name, column)
     return table
 
 
-def _check_spine(request: ViewRequest, table: pa.Table) -> None:
-    missing = [key for key in request.spine_keys if key not in table.column_names]
-    if missing:
-        raise UsageError(
-            f"The spine has no column {listing(missing)}, the join key of feature view '{request.plan.name}'. "
-            f"It has: {listing(table.column_names)}."
-        )
-    taken = [name for name in request.names if name in table.column_names]
-    if taken:
-        raise UsageError(
-            f"The result would have two columns named {listing(taken)}. Rename the spine's column, or ask for "
-            f"full_feature_names=True."
-        )
+class _Asked:
+    """A spine, sorted once for all views about the same entities."""
+
+    def __init__(self, spine: Spine) -> None:
+        self._spine = spine
+        self._sorted: dict[tuple[tuple[str, ...], tuple[str, ...]], SortedSpine] = {}
+
+    def sorted_for(self, request: ViewRequest) -> SortedSpine:
+        keys = request.plan.keys
+        if (request.spine_keys, keys) not in self._sorted:
+            columns = [self._spine.table.column(name) for name in (*request.spine_keys, self._spine.time)]
+            asking = pa.table(columns, names=[*keys, _TIME])
+            self._sorted[request.spine_keys, keys] = SortedSpine.of(asking, keys, _TIME)
+        return self._sorted[request.spine_keys, keys]
+
+
+def _check_names(requests: Sequence[ViewRequest], columns: Sequence[str]) -> None:
+    names = list(columns)
+    for request in requests:
+        missing = [key for key in request.spine_keys if key not in names]
+        if missing:
+            raise UsageError(
+                f"The spine has no column {listing(missing)}, the join key of feature view '{request.plan.name}'. "
+                f"It has: {listing(columns)}."
+            )
+        taken = [name for name in request.names if name in names]
+        if taken:
+            raise UsageError(
+                f"The result would have two columns named {listing(taken)}. Rename the spine's column, or ask for "
+                f"full_feature_names=True."
+            )
+        names.extend(request.names)
 
 
 def _check_times(name: str, times: pa.ChunkedArray) -> None:
@@ -85,33 +121,35 @@ def _check_times(name: str, times: pa.ChunkedArray) -> None:
         raise DataError(f"Column '{name}' of the spine is null at row {row}: give every row the time it asks for.")
 
 
-def _compute(request: ViewRequest, spine: Spine, config: RepoConfig, *, cutoff: bool) -> pa.Table:
-    plan = request.plan
-    time = spine.table.column(spine.time)
-    _check_times(spine.time, time)
-    asking = pa.table([*[spine.table.column(key) for key in request.spine_keys], time], names=[*plan.keys, _TIME])
-    events = read_history(plan, request.features, config, asking)
-    common: dict[str, Any] = {
-        "keys": plan.keys, "event_time": plan.event_time, "spine_time": _TIME,
-        "known_time": plan.known_time, "cutoff": cutoff,
-    }  # fmt: skip
+def _compute(
+    request: ViewRequest, asking: SortedSpine, sources: OpenSources, budget: MemoryBudget, *, cutoff: bool
+) -> pa.Table:
+    plan, source = request.plan, sources.open(request.plan.source)
+    by_address = source.addressed and not plan.is_windowed
+    source.require(plan.source_columns(request.features))
+    start, end = time_bounds(plan, asking.moments.at)
+    wanted = ReadRequest(
+        plan.source_columns(() if by_address else request.features),
+        plan.source_timestamp,
+        start,
+        end,
+        keys_to_push(source, asking.entities),
+        by_address,
+    )
+    parts = gather(source, wanted, asking, plan.name, budget)
     if plan.is_windowed:
-        found = windowed(events, asking, features=plan.windows_of(request.features), **common)
+        found = windows_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
+    elif by_address:
+        found = latest_by_address(plan, request.features, parts, asking.place, source, cutoff=cutoff)
     else:
-        found = as_of(events, asking, columns=request.features, ttl_us=plan.ttl_us, **common)
+        found = latest_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
     return as_declared(found, plan)
 
 
-def read_history(plan: ViewPlan, features: Sequence[str], config: RepoConfig, asking: pa.Table) -> pa.Table:
-    """The part of a view's source that can matter to rows that ask at given times."""
-    return read_rows(plan, features, config, *time_bounds(plan, asking))
-
-
-def time_bounds(plan: ViewPlan, asking: pa.Table) -> tuple[datetime | None, datetime | None]:
-    """Event times outside these bounds can't reach any row that asks."""
-    if not asking.num_rows:
+def time_bounds(plan: ViewPlan, at: np.ndarray) -> tuple[datetime | None, datetime | None]:
+    """Event times outside these bounds can't reach any row that asks at (n_rows,) int64 microseconds."""
+    if not len(at):
         return _EPOCH, _EPOCH
-    at = times_us(_TIME, asking.column(_TIME))
     reach = plan.longest_window_us if plan.is_windowed else (plan.ttl_us or None)
     start = None if reach is None else _instant(int(at.min()) - reach)
     return start, _instant(int(at.max()))

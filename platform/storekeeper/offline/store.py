@@ -37,6 +37,8 @@ class HistoryOfflineStoreConfig(FeastConfigBaseModel):
     type: Literal["storekeeper.offline.store.HistoryOfflineStore"] = "storekeeper.offline.store.HistoryOfflineStore"
     spine_database: str | None = None
     """DuckDB file in which SQL spines run; by default the one that the asked views' DuckDB sources share."""
+    memory_limit: str | None = None
+    """Memory that a retrieval may use, such as '8GB'; by default half of the machine's."""
 
 
 class HistoryOfflineStore(OfflineStore):

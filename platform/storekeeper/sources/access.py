@@ -1,9 +1,8 @@
-"""Opening what a declaration names, and asking for a part of it."""
+"""What all kinds of source share: the project root, and errors that say which source they are about."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from feast.data_source import DataSource
@@ -11,35 +10,11 @@ from feast.repo_config import RepoConfig
 
 from storekeeper.errors import DefinitionError, SourceError, listing
 from storekeeper.settings import find_home
-from storekeeper.sources.duckdb_reader import open_duckdb, read_relation, relation_schema
-from storekeeper.sources.request import ReadRequest
-from storekeeper.sources.sql_connection import connect
-from storekeeper.sources.sql_reader import read_sql, sql_schema
-from storekeeper.sources.sql_relation import SQLRelation
-
-#: Given a schema, the part that is wanted; None for the schema itself.
-Ask = Callable[[pa.Schema], ReadRequest | None]
 
 
 def home_of(config: RepoConfig) -> Path:
     """The project root of a Feast configuration: that of its repo, whatever the environment names."""
     return find_home(Path(config.repo_path), env={}) if config.repo_path else find_home()
-
-
-def access_duckdb(source: str, database: Path | None, relation: str, ask: Ask) -> Any:
-    """Ask for a part of a relation (what stands after FROM) in a DuckDB file, or in files that DuckDB reads."""
-    with open_duckdb(database) as opened, _named(source):
-        schema = relation_schema(opened, relation)
-        request = ask(schema)
-        return schema if request is None else read_relation(opened, relation, request)
-
-
-def access_sql(source: str, url: str, relation: SQLRelation, ask: Ask) -> Any:
-    """Ask for a part of a table or query in a SQL database."""
-    with connect(url, source) as connection:
-        schema = sql_schema(connection, relation)
-        request = ask(schema)
-        return schema if request is None else read_sql(connection, relation, request, schema)
 
 
 def check_times(source: DataSource, schema: pa.Schema) -> pa.Schema:
@@ -71,9 +46,11 @@ def lacking(source: DataSource, columns: list[str], schema: pa.Schema) -> Defini
 
 
 @contextmanager
-def _named(source: str) -> Iterator[None]:
+def named(source: str) -> Iterator[None]:
     """Errors that say which source they are about."""
     try:
         yield
     except SourceError as error:
+        if str(error).startswith(f"Source '{source}'"):
+            raise
         raise SourceError(f"Source '{source}': {error}") from error.__cause__

@@ -6,8 +6,9 @@ when the source is read and never reaches the registry.
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.repo_config import RepoConfig
@@ -16,9 +17,15 @@ from feast.value_type import ValueType
 
 from storekeeper.errors import DefinitionError
 from storekeeper.settings import REFERENCE, expand_references, rooted_url
-from storekeeper.sources.access import Ask, access_duckdb, access_sql, check_times, home_of
-from storekeeper.sources.duckdb_reader import query_relation, quote
+from storekeeper.sources.access import check_times, home_of
+from storekeeper.sources.duckdb_reader import query_relation
+from storekeeper.sources.duckdb_relation import DuckDBRelation
+from storekeeper.sources.open_sql import OpenSQL
+from storekeeper.sources.relation import Relation
 from storekeeper.sources.sql_relation import SQLRelation
+
+if TYPE_CHECKING:
+    from storekeeper.sources.opened import OpenSources
 
 
 class TabularSource(DataSource):
@@ -118,14 +125,20 @@ class TabularSource(DataSource):
 
     def validate(self, config: RepoConfig) -> None:
         """Check that the table can be read and has the timestamp columns."""
-        check_times(self, self.access(config, lambda _: None))
+        check_times(self, self._schema(config))
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Column names and Arrow types, as text."""
-        return [(field.name, str(field.type)) for field in self.access(config, lambda _: None)]
+        return [(field.name, str(field.type)) for field in self._schema(config)]
 
-    def access(self, config: RepoConfig, ask: Ask) -> Any:
-        """Open the source; return its schema, or the rows that `ask` wants of it."""
+    def _schema(self, config: RepoConfig) -> pa.Schema:
+        from storekeeper.sources.opened import OpenSources
+
+        with OpenSources(config) as sources:
+            return sources.open(self).schema
+
+    def relation(self, config: RepoConfig, sources: "OpenSources") -> Relation:
+        """Open the source on one of the connections of `sources`."""
         raise NotImplementedError(f"{type(self).__name__} doesn't say how it is read.")
 
     def get_table_query_string(self) -> str:
@@ -191,10 +204,12 @@ class DuckDBSource(TabularSource):
     def __init__(self, *, name: str, database: str, **others: Any) -> None:
         super().__init__(name=name, location=database, **others)
 
-    def access(self, config: RepoConfig, ask: Ask) -> Any:
-        """Open the file; return the schema, or the rows that `ask` wants."""
-        relation = ".".join(map(quote, self.table.split("."))) if self.table else query_relation(str(self.query))
-        return access_duckdb(self.name, home_of(config) / expand_references(self.location), relation, ask)
+    def relation(self, config: RepoConfig, sources: "OpenSources") -> Relation:
+        """Open the file."""
+        connection = sources.duckdb(home_of(config) / expand_references(self.location))
+        if self.table:
+            return DuckDBRelation.of_table(connection, self.table)
+        return DuckDBRelation(connection, query_relation(str(self.query)), None)
 
 
 class SQLSource(TabularSource):
@@ -224,8 +239,8 @@ class SQLSource(TabularSource):
             )
         super().__init__(name=name, location=url, **others)
 
-    def access(self, config: RepoConfig, ask: Ask) -> Any:
-        """Connect to the database; return the schema, or the rows that `ask` wants."""
+    def relation(self, config: RepoConfig, sources: "OpenSources") -> Relation:
+        """Connect to the database."""
         times = frozenset(filter(None, (self.timestamp_field, self.created_timestamp_column)))
         url = rooted_url(expand_references(self.location), home_of(config))
-        return access_sql(self.name, url, SQLRelation(self.name, self.table, self.query, times), ask)
+        return OpenSQL(sources.sql(url, self.name), SQLRelation(self.name, self.table, self.query, times))

@@ -7,8 +7,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from storekeeper.errors import DataError, SourceError
-from storekeeper.sources.request import ReadRequest
+from storekeeper.errors import SourceError
 
 # A DuckDB file starts with three headers of this size each; whole blocks follow.
 _HEADERS_BYTES = 3 * 4096
@@ -59,27 +58,6 @@ def _check_length(connection: duckdb.DuckDBPyConnection, database: Path) -> None
         )
 
 
-def read_relation(connection: duckdb.DuckDBPyConnection, relation: str, request: ReadRequest) -> pa.Table:
-    """Read a part of `relation` (what stands after FROM), in the source's own row order."""
-    columns = ", ".join(quote(column) for column in request.columns)
-    bounds = request.bounds
-    where = " AND ".join(f"{quote(request.timestamp)} {operator} ?" for operator, _ in bounds)
-    if bounds:
-        _refuse_null_times(connection, relation, request.timestamp)
-    sql = f"SELECT {columns} FROM {relation} AS source" + (f" WHERE {where}" if where else "")  # noqa: S608  (quoted)
-    return fetch(connection, sql, [instant for _, instant in bounds])
-
-
-def _refuse_null_times(connection: duckdb.DuckDBPyConnection, relation: str, timestamp: str) -> None:
-    """A time bound would drop rows without a time in silence. Where a column has no nulls, its statistics say so."""
-    sql = f"SELECT 1 FROM {relation} AS source WHERE {quote(timestamp)} IS NULL LIMIT 1"  # noqa: S608  (quoted)
-    if fetch(connection, sql, []).num_rows:
-        raise DataError(
-            f"Column '{timestamp}' has rows without a timestamp; every row needs one. Correct the data, or leave such "
-            f"rows out with a query as the source."
-        )
-
-
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object]) -> pa.Table:
     """Run a query and return its result as an Arrow table.
 
@@ -91,6 +69,28 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[obje
     try:
         return connection.sql(sql, params=parameters).to_arrow_table()
     except duckdb.Error as error:
+        raise SourceError(f"DuckDB can't answer a query: {_reason(error)}") from error
+
+
+def fetch_batches(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Run a query and stream its result; an empty one is one batch without rows.
+
+    Raises
+    ------
+    SourceError
+        With DuckDB's own message.
+    """
+    try:
+        reader = connection.sql(sql, params=parameters).to_arrow_reader(rows)
+        given = False
+        for batch in reader:
+            given = True
+            yield batch
+        if not given:
+            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+    except (duckdb.Error, pa.ArrowException) as error:
         raise SourceError(f"DuckDB can't answer a query: {_reason(error)}") from error
 
 

@@ -19,8 +19,10 @@ _BLOCK_BYTES = 4 * 2**20
 _COMPLAINT = re.compile(r"In CSV column #(\d+): .*?invalid value '(.*)'", re.DOTALL)
 
 
-def copy_rows(connection: sa.Connection, relation: SQLRelation, request: ReadRequest, schema: pa.Schema) -> pa.Table:
-    """Read a part of a table or query; beside the result never more than a block is in memory.
+def copy_rows(
+    connection: sa.Connection, relation: SQLRelation, request: ReadRequest, schema: pa.Schema
+) -> Iterator[pa.Table]:
+    """Read a part of a table or query, a block at a time.
 
     Raises
     ------
@@ -31,8 +33,8 @@ def copy_rows(connection: sa.Connection, relation: SQLRelation, request: ReadReq
     statement = copy_statement(connection, select_rows(relation, request, schema, connection, _shown))
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(*statement) as copy:
-        tables = [_table(block, wanted, relation.source) for block in _blocks(copy)]
-    return pa.concat_tables([wanted.empty_table(), *tables])
+        for block in _blocks(copy):
+            yield _table(block, wanted, relation.source)
 
 
 def copy_statement(connection: sa.Connection, rows: sa.Select[Any]) -> tuple[str, dict[str, Any]]:

@@ -21,6 +21,10 @@ class ReadRequest:
     keys
         Distinct values of some columns, by the source's names: rows that match none of them needn't be read. A reader
         may read them all the same. None where every row is wanted.
+    addressed
+        Whether rows' addresses are wanted too, in a last column (`storekeeper.sources.relation.ADDRESS`).
+    limit
+        At most so many rows, the first ones; None for all.
     """
 
     columns: tuple[str, ...]
@@ -28,6 +32,8 @@ class ReadRequest:
     start: datetime | None = None
     end: datetime | None = None
     keys: pa.Table | None = None
+    addressed: bool = False
+    limit: int | None = None
 
     @property
     def bounds(self) -> list[tuple[str, datetime]]:

@@ -1,5 +1,7 @@
 """Reading any SQL database into Arrow, through SQLAlchemy."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -95,7 +97,9 @@ def arrow_type(type_: sa.types.TypeEngine[Any]) -> pa.DataType:
     return next((arrow for sql, arrow in _ARROW_TYPES if isinstance(type_, sql)), pa.string())
 
 
-def read_sql(connection: sa.Connection, relation: SQLRelation, request: ReadRequest, schema: pa.Schema) -> pa.Table:
+def read_sql(
+    connection: sa.Connection, relation: SQLRelation, request: ReadRequest, schema: pa.Schema
+) -> Iterator[pa.Table]:
     """Read a part of a table or query, streaming: never more than one batch is held as Python objects.
 
     Raises
@@ -108,7 +112,9 @@ def read_sql(connection: sa.Connection, relation: SQLRelation, request: ReadRequ
     return fetch_rows(connection, relation, request, schema)
 
 
-def fetch_rows(connection: sa.Connection, relation: SQLRelation, request: ReadRequest, schema: pa.Schema) -> pa.Table:
+def fetch_rows(
+    connection: sa.Connection, relation: SQLRelation, request: ReadRequest, schema: pa.Schema
+) -> Iterator[pa.Table]:
     """As `read_sql`, through whatever driver there is."""
     dialect = connection.dialect.name
     read = _with_time(request) if dialect == "sqlite" else request
@@ -117,21 +123,21 @@ def fetch_rows(connection: sa.Connection, relation: SQLRelation, request: ReadRe
     wanted = pa.schema([schema.field(column) for column in read.columns])
     try:
         result = connection.execution_options(stream_results=True).execute(statement)
-        batches = [to_arrow(rows, wanted, relation.source) for rows in result.partitions(_BATCH_ROWS)]
+        for rows in result.partitions(_BATCH_ROWS):
+            table = pa.Table.from_batches([to_arrow(rows, wanted, relation.source)])
+            yield (_exactly(table, request) if dialect == "sqlite" else table).select(list(request.columns))
     except sa.exc.DataError as error:
         raise DataError(
             f"Source '{relation.source}': the driver can't read a value of {listing(wanted.names)} ({error.orig}). "
             f"Correct the data, or cast the column in the source's query."
         ) from error
-    table = pa.Table.from_batches(batches, schema=wanted)
-    return (_exactly(table, request) if dialect == "sqlite" else table).select(list(request.columns))
 
 
 def _with_time(request: ReadRequest) -> ReadRequest:
     """The request with the column that its bounds are about."""
     extra = (request.timestamp,) if request.bounds else ()
     columns = tuple(dict.fromkeys((*request.columns, *extra)))
-    return ReadRequest(columns, request.timestamp, request.start, request.end, request.keys)
+    return replace(request, columns=columns)
 
 
 def _exactly(table: pa.Table, request: ReadRequest) -> pa.Table:

@@ -83,7 +83,8 @@ def select_rows(
     selectable = relation.selectable(schema.names)
     columns = [shown(selectable.c[name], schema.field(name).type) for name in request.columns]
     within = _within(connection.dialect.name, selectable, request)
-    return sa.select(*columns).where(*within, *key_conditions(request.keys, schema, selectable, connection))
+    rows = sa.select(*columns).where(*within, *key_conditions(request.keys, schema, selectable, connection))
+    return rows if request.limit is None else rows.limit(request.limit)
 
 
 def _within(dialect: str, selectable: sa.FromClause, request: ReadRequest) -> list[sa.ColumnElement[bool]]:

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan, as_declared
-from storekeeper.history import as_of, windowed
+from storekeeper.definitions import ViewPlan
 from storekeeper.history.columns import times_us
+from storekeeper.offline.compute import values_at
 from storekeeper.online.view_state import ViewState, to_us
 from storekeeper.testing.memory import MemoryBackend
 
@@ -37,15 +37,8 @@ class Moment:
 def offline_values(plan: ViewPlan, events: pa.Table, moment: Moment) -> dict[str, Any]:
     """Every feature of a view as a training set would hold it, with the knowledge cut-off on."""
     asking = moment.keys.append_column(_TIME, pa.array([moment.at], pa.timestamp("us", tz="UTC")))
-    common: dict[str, Any] = {
-        "keys": plan.keys, "event_time": plan.event_time, "spine_time": _TIME,
-        "known_time": plan.known_time, "cutoff": True,
-    }  # fmt: skip
-    if plan.is_windowed:
-        found = windowed(events, asking, features=plan.windows_of(list(plan.types)), **common)
-    else:
-        found = as_of(events, asking, columns=list(plan.types), ttl_us=plan.ttl_us, **common)
-    return _first_row(as_declared(found, plan))
+    found = values_at(plan, list(plan.types), events, asking, time=_TIME, cutoff=True)
+    return _first_row(found)
 
 
 def online_values(plan: ViewPlan, events: pa.Table, moment: Moment) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from storekeeper.errors import DataError
 from storekeeper.history.blocks import split_values
 from storekeeper.history.columns import Column, times_us, to_column
 from storekeeper.history.compensated import two_sum
-from storekeeper.history.keys import encode_keys
+from storekeeper.history.keys import EntityIndex
 from storekeeper.history.state.layout import DistinctList, StateLayout, Tail, TileSeries
 from storekeeper.history.state.words import Section, pack, section
 from storekeeper.history.timeline import Timeline, sort_history
@@ -54,9 +54,9 @@ def build_state(
     """
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
-    codes = encode_keys(events, events, keys)
+    entities = EntityIndex.of(events, keys)
     visible = time < until_us if known is None else (time < until_us) & (known <= until_us)
-    timeline = sort_history(np.where(visible, codes.events, -1), time, known, codes.count)
+    timeline = sort_history(np.where(visible, entities.codes, -1), time, known, entities.count)
     builder = _Builder(events, timeline, layout, until_us)
     owned = np.flatnonzero(np.diff(timeline.first) > 0)
     if not len(owned):

@@ -1,0 +1,169 @@
+"""A table, view, query or set of files, read through DuckDB."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from storekeeper.errors import DataError, SourceError
+from storekeeper.history.keys import key_kind
+from storekeeper.sources.duckdb_reader import fetch, fetch_batches, quote, relation_schema
+from storekeeper.sources.relation import ADDRESS
+from storekeeper.sources.request import ReadRequest
+
+_PLACE = "__place__"
+_KEYS = "__wanted_keys__"
+_ADDRESSES = "__wanted_addresses__"
+_BATCH_ROWS = 500_000
+# Rows of one file come before those of the next.
+_FILE_ADDRESS = f"file_index * {1 << 40} + file_row_number"
+
+
+@dataclass(frozen=True)
+class DuckDBRelation:
+    """What stands after FROM, on an open connection.
+
+    Attributes
+    ----------
+    connection
+        Read-only.
+    sql
+        A quoted name, a query in parentheses, or a reader's call.
+    address
+        SQL for a row's address; None where rows have none, as those of a query or a CSV file.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    sql: str
+    address: str | None
+    _checked: set[str] = field(default_factory=set, compare=False)
+
+    @classmethod
+    def of_table(cls, connection: duckdb.DuckDBPyConnection, name: str) -> "DuckDBRelation":
+        """A table or view; only tables have row ids."""
+        parts = name.split(".")
+        sql = ".".join(map(quote, parts))
+        kind = fetch(connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = ? AND NOT temporary", [parts[-1]])
+        is_view = fetch(connection, "SELECT 1 FROM duckdb_views() WHERE view_name = ?", [parts[-1]]).num_rows
+        unnamed = cls(connection, sql, None)
+        taken = "rowid" in [column.lower() for column in unnamed.schema.names]
+        return unnamed if taken or is_view or not kind.num_rows else cls(connection, sql, "rowid")
+
+    @classmethod
+    def of_parquet(cls, connection: duckdb.DuckDBPyConnection, sql: str) -> "DuckDBRelation":
+        """Parquet files; a row's address is its file and its place there."""
+        unnamed = cls(connection, sql, None)
+        taken = {"file_index", "file_row_number"} & {column.lower() for column in unnamed.schema.names}
+        return unnamed if taken else cls(connection, sql, _FILE_ADDRESS)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the columns."""
+        return relation_schema(self.connection, self.sql)
+
+    @property
+    def addressed(self) -> bool:
+        """Whether rows can be read again by address."""
+        return self.address is not None
+
+    def row_count(self) -> int | None:
+        """Number of rows, which files and tables know without being read."""
+        if self.address is None:
+            return None
+        return int(fetch(self.connection, f"SELECT count(*) AS n FROM {self.sql}", [])["n"][0].as_py())  # noqa: S608
+
+    def batches(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
+        """Read a part, in the source's own row order.
+
+        Raises
+        ------
+        SourceError
+            With DuckDB's own message.
+        DataError
+            If there are bounds, and rows without a time.
+        """
+        bounds = request.bounds
+        if bounds:
+            self._refuse_null_times(request.timestamp)
+        where = " AND ".join(f"{quote(request.timestamp)} {operator} ?" for operator, _ in bounds)
+        filtered = f"{self.sql} AS source" + (f" WHERE {where}" if where else "")
+        columns = [quote(column) for column in request.columns]
+        address = [f"{self.address} AS {quote(ADDRESS)}"] if request.addressed else []
+        parameters: list[object] = [instant for _, instant in bounds]
+        keys = self._pushable(request)
+        if keys is None:
+            limit = "" if request.limit is None else f" LIMIT {request.limit:d}"
+            sql = f"SELECT {', '.join([*columns, *address])} FROM {filtered}{limit}"  # noqa: S608  (quoted)
+            yield from fetch_batches(self.connection, sql, parameters, _BATCH_ROWS)
+        else:
+            yield from self._of_keys(keys, filtered, [*columns, *address], parameters)
+
+    def _pushable(self, request: ReadRequest) -> pa.Table | None:
+        """The keys to join with; None where types differ, which the caller shall see for himself."""
+        keys = request.keys
+        if keys is None:
+            return None
+        alike = all(
+            key_kind(keys.schema.field(name).type) == key_kind(self.schema.field(name).type)
+            for name in keys.column_names
+        )
+        return keys if alike else None
+
+    def _of_keys(
+        self, keys: pa.Table, filtered: str, columns: list[str], parameters: list[object]
+    ) -> Iterator[pa.RecordBatch]:
+        """A semi-join forgets the order of rows, so each takes its place along."""
+        place = self.address or "row_number() OVER ()"
+        names = [quote(name) for name in keys.column_names]
+        needed = list(dict.fromkeys([*columns, *names]))
+        inner = f"SELECT {', '.join([*needed, f'{place} AS {_PLACE}'])} FROM {filtered}"  # noqa: S608  (quoted)
+        shown = ", ".join([*[column.rpartition(" AS ")[2] for column in columns], _PLACE])
+        sql = f"SELECT {shown} FROM ({inner}) SEMI JOIN {_KEYS} USING ({', '.join(names)})"  # noqa: S608  (quoted)
+        self.connection.register(_KEYS, keys)
+        try:
+            found = fetch(self.connection, sql, parameters)
+        finally:
+            self.connection.unregister(_KEYS)
+        yield from _in_order(found, _PLACE).drop_columns([_PLACE]).to_batches(_BATCH_ROWS)
+
+    def read_at(self, addresses: np.ndarray, columns: tuple[str, ...]) -> pa.Table:
+        """The rows at (n,) int64 ascending addresses, in that order.
+
+        Raises
+        ------
+        SourceError
+            If some are no longer there.
+        """
+        shown = ", ".join([*map(quote, columns), f"{self.address} AS {quote(ADDRESS)}"])
+        sql = f"SELECT {shown} FROM {self.sql} WHERE {self.address} IN (SELECT address FROM {_ADDRESSES})"  # noqa: S608
+        self.connection.register(_ADDRESSES, pa.table({"address": addresses}))
+        try:
+            found = fetch(self.connection, sql, [])
+        finally:
+            self.connection.unregister(_ADDRESSES)
+        if found.num_rows != len(addresses):
+            raise SourceError(
+                f"The source changed while it was read: expected {len(addresses)} rows, found {found.num_rows}. "
+                f"Run it again when nothing writes to the source."
+            )
+        return _in_order(found, ADDRESS).drop_columns([ADDRESS])
+
+    def _refuse_null_times(self, timestamp: str) -> None:
+        """A time bound would drop rows without a time in silence. Where there are none, statistics say so."""
+        if timestamp in self._checked:
+            return
+        sql = f"SELECT 1 FROM {self.sql} AS source WHERE {quote(timestamp)} IS NULL LIMIT 1"  # noqa: S608  (quoted)
+        if fetch(self.connection, sql, []).num_rows:
+            raise DataError(
+                f"Column '{timestamp}' has rows without a timestamp; every row needs one. Correct the data, or leave "
+                f"such rows out with a query as the source."
+            )
+        self._checked.add(timestamp)
+
+
+def _in_order(rows: pa.Table, column: str) -> pa.Table:
+    places = rows.column(column).to_numpy()
+    return rows if np.all(places[1:] >= places[:-1]) else rows.take(pa.array(np.argsort(places, kind="stable")))
