@@ -30,7 +30,7 @@ NAME = "simulated"
 SOURCE = "deliveries"
 _BLOCK_SESSIONS = 24_576
 _BATCH_ROWS = 400_000
-_MEMORY_LIMIT = "600MB"
+_MEMORY_LIMIT = "256MB"
 
 
 def load_simulated(
