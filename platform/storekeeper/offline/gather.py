@@ -1,6 +1,6 @@
 """A view's history as it is read: events of the spine's entities only, in memory or in parts on disk."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Part:
     codes
         (n_events,) int32: which of the share's entities each event is about; negative for none.
     events
-        The events without their keys, in the source's order.
+        The events, in the source's order; without the keys that no feature looks at.
     """
 
     share: Share
@@ -37,7 +37,12 @@ class Part:
 
 
 def gather(
-    source: OpenSource, request: ReadRequest, asking: SortedSpine, view: str, budget: MemoryBudget
+    source: OpenSource,
+    request: ReadRequest,
+    asking: SortedSpine,
+    view: str,
+    budget: MemoryBudget,
+    needed: Collection[str] = (),
 ) -> Iterator[Part]:
     """Read a history; one part where it fits the budget, else as many as it takes, which together hold it all.
 
@@ -45,10 +50,12 @@ def gather(
     ----------
     request
         Its columns begin with the spine's keys.
+    needed
+        Columns that features look at: those of them that are keys stay among the events.
     """
     held: list[tuple[np.ndarray, pa.RecordBatch]] = []
     size = 0
-    batches = _numbered(source, request, asking, view)
+    batches = _numbered(source, request, asking, view, needed)
     for codes, batch in batches:
         held.append((codes, batch))
         size += codes.nbytes + batch.nbytes
@@ -61,10 +68,10 @@ def gather(
 
 
 def _numbered(
-    source: OpenSource, request: ReadRequest, asking: SortedSpine, view: str
+    source: OpenSource, request: ReadRequest, asking: SortedSpine, view: str, needed: Collection[str]
 ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
-    """Batches without their keys, and their entities' codes instead."""
-    keys = [column.name for column in asking.entities.columns]
+    """Batches with their entities' codes instead of the keys."""
+    keys = {column.name for column in asking.entities.columns} - set(needed)
     total = source.row_count() if request.keys is None else None
     rows = 0
     for batch in source.batches(request):

@@ -136,7 +136,8 @@ def _compute(
         keys_to_push(source, asking.entities),
         by_address,
     )
-    parts = gather(source, wanted, asking, plan.name, budget)
+    looked_at = {window.column for window in plan.windows_of(request.features)} if plan.is_windowed else ()
+    parts = gather(source, wanted, asking, plan.name, budget, looked_at)
     if plan.is_windowed:
         found = windows_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
     elif by_address:
