@@ -98,7 +98,8 @@ def _fits(array: pa.Array) -> bool:
 
 def _numbers(name: str, array: pa.Array) -> np.ndarray:
     try:
-        filled = pc.fill_null(array.cast(pa.int64()), 0)
+        plain = array.cast(pa.int64())
+        filled = pc.fill_null(plain, 0) if plain.null_count else plain
     except pa.ArrowInvalid as error:
         raise DataError(f"Column '{name}' holds integers beyond the 64-bit signed range: {error}") from error
     return np.asarray(filled.to_numpy(zero_copy_only=False)).astype(np.int64, copy=False)
@@ -121,7 +122,19 @@ def _restorer(kind: str, type_: pa.DataType) -> Callable[[np.ndarray, np.ndarray
 
 
 def _float_column(name: str, array: pa.Array) -> Column:
-    values = np.asarray(pc.fill_null(array.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False))
+    plain = array.cast(pa.float64())
+    filled = pc.fill_null(plain, np.nan) if plain.null_count else plain
+    values = np.asarray(filled.to_numpy(zero_copy_only=False))
+    valid = None if np.isfinite(values.sum()) else _finite(name, values)
+
+    def restore(numbers: np.ndarray, null: np.ndarray | None) -> pa.Array:
+        return pa.array(numbers, pa.float64(), mask=null).cast(array.type)
+
+    return Column("float", array.type, values, valid, restore)
+
+
+def _finite(name: str, values: np.ndarray) -> np.ndarray | None:
+    """Which values are numbers, (n,) bool; None where all are. Infinite ones are an error."""
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
@@ -129,12 +142,7 @@ def _float_column(name: str, array: pa.Array) -> Column:
             f"were expected. Clean the source."
         )
     missing = np.isnan(values)
-    valid = ~missing if missing.any() else None
-
-    def restore(numbers: np.ndarray, null: np.ndarray | None) -> pa.Array:
-        return pa.array(numbers, pa.float64(), mask=null).cast(array.type)
-
-    return Column("float", array.type, values, valid, restore)
+    return ~missing if missing.any() else None
 
 
 def _string_column(array: pa.Array) -> Column:
@@ -167,9 +175,9 @@ def times_us(name: str, source: pa.ChunkedArray, fallback: np.ndarray | None = N
     if column_kind(source.type) != "timestamp":
         raise DataError(f"Column '{name}' must hold timestamps. Received: {source.type}.")
     us = source.cast(pa.timestamp("us", tz=getattr(source.type, "tz", None)), safe=False).cast(pa.int64())
-    numbers = np.asarray(pc.fill_null(us, 0).to_numpy()).astype(np.int64, copy=False)
     if not source.null_count:
-        return numbers
+        return np.asarray(us.to_numpy()).astype(np.int64, copy=False)
+    numbers = np.asarray(pc.fill_null(us, 0).to_numpy()).astype(np.int64, copy=False)
     null = np.asarray(pc.is_null(us).to_numpy())
     if fallback is None:
         raise DataError(f"Column '{name}' has no timestamp at row {int(np.argmax(null))}; every row needs one.")

@@ -1,7 +1,7 @@
 """Every function of a windowed feature over index intervals of one column."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,13 @@ class Intervals:
     lo: np.ndarray
     hi: np.ndarray
     at: np.ndarray
+    _ends: dict[int, Ends] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def ends(self, count: int) -> Ends:
+        """The intervals' ends among `count` values, found once."""
+        if count not in self._ends:
+            self._ends[count] = Ends.of(self.lo, np.maximum(self.lo, self.hi), count)
+        return self._ends[count]
 
     @property
     def empty(self) -> np.ndarray:
@@ -132,11 +139,10 @@ def _sum(_: WindowFeature, series: Series, seen: Intervals) -> pa.Array:
 
 def float_sum(series: Series, seen: Intervals) -> np.ndarray:
     """Sums as floats, (n_rows,): by prefixes where their rounding is far below rule 10's bound, else by blocks."""
-    hi = np.maximum(seen.lo, seen.hi)
     values = series.values.astype(np.float64, copy=False)
     if rounding_bound(len(values), series.largest) > _SUM_BOUND:
-        return range_sum(values, seen.lo, hi)
-    return sums_between(values, Ends.of(seen.lo, hi, len(values)), series.largest)
+        return range_sum(values, seen.lo, np.maximum(seen.lo, seen.hi))
+    return sums_between(values, seen.ends(len(values)), series.largest)
 
 
 def _int_sum(series: Series, seen: Intervals) -> np.ndarray:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from storekeeper.history.compensated import two_sum
+
 _PIECE = 32_768
 _HALF_ULP = 2.0**-53
 _LARGEST_EXPONENT = 1000
@@ -67,11 +69,26 @@ def sums_between(values: np.ndarray, ends: Ends, largest: float) -> np.ndarray:
     coarse = _coarse_exponent(len(values), largest)
     grids = (np.ldexp(1.0, coarse), np.ldexp(1.0, coarse - 53 + _bits(len(values))))
     high, middle, low = _prefixes(values, ends.places, grids)
-    total = high[ends.hi] - high[ends.lo]
-    rest = middle[ends.hi] - middle[ends.lo]
-    rest += low[ends.hi] - low[ends.lo]
-    total += rest
-    return np.asarray(total)
+    return _rounded_once(*(layer[ends.hi] - layer[ends.lo] for layer in (high, middle, low)))
+
+
+def _rounded_once(high: np.ndarray, middle: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """The float next to `high + middle + low`.
+
+    Where `middle + low` is no float, what it loses makes the sum's own tail odd before that is added (Boldo and
+    Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd", IEEE
+    Trans. Comput. 57(4), 2008): rounding twice could else go the wrong way.
+    """
+    rest, lost = two_sum(middle, low)
+    total = np.asarray(high + rest)
+    twice = np.flatnonzero(lost)
+    if len(twice):
+        near, tail = two_sum(high[twice], rest[twice])
+        tail, missing = two_sum(tail, lost[twice])
+        bits = tail.view(np.int64)
+        bits += np.where((missing != 0) & (bits & 1 == 0), np.where((missing > 0) == (tail > 0), 1, -1), 0)
+        total[twice] = near + tail
+    return total
 
 
 def _bits(count: int) -> int:

@@ -1,6 +1,8 @@
 """Windowed features of a whole spine: one sort of the history, one search per window, every function."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,8 @@ from storekeeper.history.ranges import range_extreme, range_slices
 from storekeeper.history.timeline import Timeline, sort_history
 
 _PAIRS_PER_CHUNK = 20_000_000
+#: Length and hop.
+_Window = tuple[int | None, int | None]
 
 
 def windowed(
@@ -88,31 +92,52 @@ def windowed_at(
     return pa.table([arrays[feature] for feature in features], names=[feature.name for feature in features])
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Features that differ in their windows only, and the intervals of all of them end to end."""
+
+    features: list[WindowFeature]
+    intervals: Intervals
+
+    @property
+    def adds(self) -> bool:
+        """Whether the values of intervals are added up."""
+        return self.features[0].base_function in {"sum", "mean"}
+
+
 def _answer_all(
-    history: "_History", features: Sequence[WindowFeature], searched: dict[tuple[int | None, int | None], Intervals]
+    history: "_History", features: Sequence[WindowFeature], searched: dict[_Window, Intervals]
 ) -> dict[WindowFeature, pa.Array]:
-    """Each feature's values; windows of one function over one column are answered together."""
-    alike: dict[tuple[str, str], list[WindowFeature]] = {}
-    for feature in features:
-        alike.setdefault((feature.function, feature.column), []).append(feature)
-
-    def answer(group: list[WindowFeature]) -> dict[WindowFeature, pa.Array]:
-        parts = [searched[feature.window_us, feature.hop] for feature in group]
-        rows = len(parts[0].at)
-        together = history.answer(group[0], _concatenate(parts))
-        return {feature: together.slice(place * rows, rows) for place, feature in enumerate(group)}
-
-    rows = history.rows
-    side_by_side(history.read, list(dict.fromkeys(feature.column for feature in features if feature.column)), rows=rows)
+    """Each feature's values."""
+    groups = _groups(features, searched)
+    columns = dict.fromkeys(feature.column for feature in features if feature.column)
+    work: list[Callable[[], object]] = [partial(history.read, column) for column in columns]
+    # Found once before the groups go separate ways.
+    work += [partial(group.intervals.ends, history.rows) for group in groups if group.adds][:1]
+    side_by_side(lambda task: task(), work, rows=history.rows)
     found: dict[WindowFeature, pa.Array] = {}
-    for answers in side_by_side(answer, alike.values(), rows=rows):
-        found |= answers
+    for group, values in zip(groups, side_by_side(history.answer, groups, rows=history.rows), strict=True):
+        rows = len(values) // len(group.features)
+        found |= {feature: values.slice(place * rows, rows) for place, feature in enumerate(group.features)}
     return found
 
 
-def _search(
-    timeline: Timeline, moments: Moments, features: Sequence[WindowFeature]
-) -> dict[tuple[int | None, int | None], Intervals]:
+def _groups(features: Sequence[WindowFeature], searched: dict[_Window, Intervals]) -> list[_Group]:
+    """Windows of one function over one column are answered together; groups with the same windows share intervals."""
+    alike: dict[tuple[str, str], list[WindowFeature]] = {}
+    for feature in features:
+        alike.setdefault((feature.function, feature.column), []).append(feature)
+    together: dict[tuple[_Window, ...], Intervals] = {}
+    groups = []
+    for group in alike.values():
+        windows = tuple((feature.window_us, feature.hop) for feature in group)
+        if windows not in together:
+            together[windows] = _concatenate([searched[window] for window in windows])
+        groups.append(_Group(group, together[windows]))
+    return groups
+
+
+def _search(timeline: Timeline, moments: Moments, features: Sequence[WindowFeature]) -> dict[_Window, Intervals]:
     """Intervals per distinct window."""
     distinct = {(feature.window_us, feature.hop): feature for feature in features}
 
@@ -143,8 +168,9 @@ class _History:
         """Read a column and put it in the history's order."""
         self._columns[name] = to_column(name, self._events.column(name)).take(self._timeline.order)
 
-    def answer(self, feature: WindowFeature, intervals: Intervals) -> pa.Array:
-        """One feature over one window."""
+    def answer(self, group: _Group) -> pa.Array:
+        """Values of a group's function over its intervals."""
+        feature, intervals = group.features[0], group.intervals
         if self._known is None:
             return evaluate(feature, self._of(feature), intervals)
         newest = range_extreme(self._known, intervals.lo, intervals.hi, largest=True)
