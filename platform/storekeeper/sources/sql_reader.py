@@ -18,6 +18,8 @@ from storekeeper.sources.sql_relation import SQLRelation, select_rows
 from storekeeper.sources.sql_values import to_arrow
 
 _BATCH_ROWS = 50_000
+# So few that they are gone before Python's collector looks at them, which would take most of the time.
+_FETCHED_ROWS = 500
 _SAMPLE_ROWS = 10_000
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -123,14 +125,27 @@ def fetch_rows(
     wanted = pa.schema([schema.field(column) for column in read.columns])
     try:
         result = connection.execution_options(stream_results=True).execute(statement)
-        for rows in result.partitions(_BATCH_ROWS):
-            table = pa.Table.from_batches([to_arrow(rows, wanted, relation.source)])
+        for columns in _columns(result, len(wanted)):
+            table = pa.Table.from_batches([to_arrow(columns, wanted, relation.source)])
             yield (_exactly(table, request) if dialect == "sqlite" else table).select(list(request.columns))
     except sa.exc.DataError as error:
         raise DataError(
             f"Source '{relation.source}': the driver can't read a value of {listing(wanted.names)} ({error.orig}). "
             f"Correct the data, or cast the column in the source's query."
         ) from error
+
+
+def _columns(result: sa.CursorResult[Any], count: int) -> Iterator[list[list[Any]]]:
+    """The values of a result column by column, a batch of rows at a time."""
+    columns: list[list[Any]] = [[] for _ in range(count)]
+    for rows in result.partitions(_FETCHED_ROWS):
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+            column.extend(values)
+        if len(columns[0]) >= _BATCH_ROWS:
+            yield columns
+            columns = [[] for _ in range(count)]
+    if columns[0]:
+        yield columns
 
 
 def _with_time(request: ReadRequest) -> ReadRequest:

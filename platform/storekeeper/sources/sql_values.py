@@ -21,15 +21,14 @@ _FITTING: list[tuple[Callable[[pa.DataType], bool], set[type]]] = [
 ]
 
 
-def to_arrow(rows: Sequence[Any], schema: pa.Schema, source: str) -> pa.RecordBatch:
-    """Rows of a result as a batch of the schema's types.
+def to_arrow(columns: Sequence[Sequence[Any]], schema: pa.Schema, source: str) -> pa.RecordBatch:
+    """Columns of a result as a batch of the schema's types.
 
     Raises
     ------
     DataError
         Naming source, column, and a value that isn't of its type.
     """
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     arrays = [_column(values, field, source) for values, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
