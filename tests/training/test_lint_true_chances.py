@@ -1,5 +1,6 @@
 """Sources and spines that read the true chances of a simulated shop are found, however they come by them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -34,7 +35,7 @@ JOINED = (
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> duckdb.DuckDBPyConnection:
+def log(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A simulated log's tables, a view over them, a macro, a copy, and a table of that name that is another."""
     with duckdb.connect(str(tmp_path / "log.duckdb")) as connection:
         columns = ", ".join(f"{name} {kind}" for name, kind in TRUTH_COLUMNS.items())
@@ -46,7 +47,8 @@ def log(tmp_path: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("CREATE MACRO peek() AS TABLE SELECT * FROM truth")
         connection.execute("CREATE SCHEMA other")
         connection.execute("CREATE TABLE other.truth (event_id BIGINT, answer VARCHAR)")
-    return duckdb.connect(str(tmp_path / "log.duckdb"), read_only=True)
+    with duckdb.connect(str(tmp_path / "log.duckdb"), read_only=True) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize(
