@@ -56,8 +56,9 @@ class Postgres:
         return psycopg.connect(self.url(database, "postgresql"), autocommit=True)
 
     def make_database(self, name: str) -> str:
-        """The URL of a new, empty database."""
+        """The URL of a new, empty database; one of that name is dropped."""
         with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 

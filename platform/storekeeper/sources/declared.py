@@ -215,6 +215,9 @@ class DuckDBSource(TabularSource):
 class SQLSource(TabularSource):
     """A table, view or query in any database that SQLAlchemy reaches.
 
+    Tested with SQLite and PostgreSQL (psycopg). Of PostgreSQL's types, numerics are float64, arrays lists, and what
+    Arrow has no type for, such as UUIDs and JSON, is text.
+
     Parameters
     ----------
     url
