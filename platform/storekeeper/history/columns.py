@@ -125,7 +125,8 @@ def _float_column(name: str, array: pa.Array) -> Column:
     plain = array.cast(pa.float64())
     filled = pc.fill_null(plain, np.nan) if plain.null_count else plain
     values = np.asarray(filled.to_numpy(zero_copy_only=False))
-    valid = None if np.isfinite(values.sum()) else _finite(name, values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        valid = None if np.isfinite(values.sum()) else _finite(name, values)
 
     def restore(numbers: np.ndarray, null: np.ndarray | None) -> pa.Array:
         return pa.array(numbers, pa.float64(), mask=null).cast(array.type)
