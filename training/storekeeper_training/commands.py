@@ -1,6 +1,6 @@
 """`storekeeper dataset build`, `lint`, `train` and `evaluate`."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Annotated, Any
 
@@ -34,24 +34,17 @@ def build(
     json: Json = False,
 ) -> None:
     """Build a task's training set: each row's features as they were known at its own time."""
-    import contextlib
     import time
 
+    from storekeeper.cli.retrieval_bars import retrieval_bars
     from storekeeper_training.build import build_dataset
     from storekeeper_training.tasks import find_task
 
     found = find_task(task)
     settings, store = _open()
     started = time.perf_counter()
-    shown: Any = console.status(f"Building {task}") if not json else contextlib.nullcontext()
-    with shown as status:
-        built = build_dataset(
-            found,
-            settings,
-            store,
-            force=force,
-            progress=lambda stage: status.update(f"Building {task}: {stage}") if status else None,
-        )
+    with retrieval_bars(progress_console):
+        built = build_dataset(found, settings, store, force=force, progress=_stage(task))
     if json:
         print_json(built.manifest | {"folder": str(built.folder), "reused": built.reused})
         return
@@ -66,6 +59,16 @@ def build(
         ["", "unchanged, kept" if built.reused else f"built in {time.perf_counter() - started:.1f} s"],
     ]
     print_table(f"Training set of '{task}' in {built.folder}", {"": "left", "value": "right"}, rows)
+
+
+def _stage(task: str) -> Callable[[str], None]:
+    """Stages of a build as lines beside the bars; none where nobody looks."""
+
+    def say(stage: str) -> None:
+        if progress_console.is_terminal:
+            progress_console.print(f"[dim]{task}: {stage}[/dim]")
+
+    return say
 
 
 def lint(

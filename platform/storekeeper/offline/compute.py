@@ -73,7 +73,9 @@ def latest_by_address(
         addresses = part.events.column(ADDRESS).to_numpy()
         found[part.share.where] = np.where(rows >= 0, addresses[np.maximum(rows, 0)], -1) if len(addresses) else -1
     wanted, position = _distinct(found)
-    return taken(source.read_at(wanted, features), position[place])
+    rows = source.read_at(wanted, features)
+    order = np.append(stable_order(rows.column(ADDRESS).to_numpy()), -1)
+    return taken(rows.select(list(features)), order[position[place]])
 
 
 def _current(plan: ViewPlan, part: Part, *, cutoff: bool) -> np.ndarray:

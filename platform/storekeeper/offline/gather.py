@@ -1,6 +1,7 @@
 """A view's history as it is read: events of the spine's entities only, in memory or in parts on disk."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,10 @@ def gather(
     view: str,
     budget: MemoryBudget,
     needed: Collection[str] = (),
-) -> Iterator[Part]:
+) -> Generator[Part, None, None]:
     """Read a history; one part where it fits the budget, else as many as it takes, which together hold it all.
+
+    Closing it closes the source, and clears the disk.
 
     Parameters
     ----------
@@ -55,35 +58,36 @@ def gather(
     """
     held: list[tuple[np.ndarray, pa.RecordBatch]] = []
     size = 0
-    batches = _numbered(source, request, asking, view, needed)
-    for codes, batch in batches:
-        held.append((codes, batch))
-        size += codes.nbytes + batch.nbytes
-        if size > budget.events_bytes:
-            with budget.scratch() as folder:
-                yield from _in_parts(held, batches, asking, folder, budget)
-            return
+    with closing(_numbered(source, request, asking, view, needed)) as batches:
+        for codes, batch in batches:
+            held.append((codes, batch))
+            size += codes.nbytes + batch.nbytes
+            if size > budget.events_bytes:
+                with budget.scratch() as folder:
+                    yield from _in_parts(held, batches, asking, folder, budget)
+                return
     codes = np.concatenate([codes for codes, _ in held])
     yield Part(asking.whole(), codes, pa.Table.from_batches([batch for _, batch in held]))
 
 
 def _numbered(
     source: OpenSource, request: ReadRequest, asking: SortedSpine, view: str, needed: Collection[str]
-) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+) -> Generator[tuple[np.ndarray, pa.RecordBatch], None, None]:
     """Batches with their entities' codes instead of the keys."""
     keys = {column.name for column in asking.entities.columns} - set(needed)
     total = source.row_count() if request.keys is None else None
     rows = 0
-    for batch in source.batches(request):
-        codes = asking.entities.codes_of(pa.Table.from_batches([batch]))
-        others = batch.select([name for name in batch.schema.names if name not in keys])
-        strangers = codes < 0
-        if np.count_nonzero(strangers) > _CROWD * len(codes):
-            kept = np.flatnonzero(~strangers)
-            codes, others = codes[kept], others.take(pa.array(kept))
-        rows += batch.num_rows
-        tell(view, rows, total)
-        yield codes, others
+    with closing(source.batches(request)) as batches:
+        for batch in batches:
+            codes = asking.entities.codes_of(pa.Table.from_batches([batch]))
+            others = batch.select([name for name in batch.schema.names if name not in keys])
+            strangers = codes < 0
+            if np.count_nonzero(strangers) > _CROWD * len(codes):
+                kept = np.flatnonzero(~strangers)
+                codes, others = codes[kept], others.take(pa.array(kept))
+            rows += batch.num_rows
+            tell(view, rows, total)
+            yield codes, others
 
 
 def _in_parts(

@@ -1,7 +1,8 @@
 """Feast's handle on a retrieval: nothing runs until a result is asked for, and then once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from feast.saved_dataset import SavedDatasetStorage
 
 from storekeeper.errors import UsageError
 
+BATCH_ROWS = 131_072
 _NULLABLE: dict[pa.DataType, Any] = {
     pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(),
     pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(), pa.uint32(): pd.UInt32Dtype(),
@@ -29,7 +31,7 @@ class HistoryRetrievalJob(RetrievalJob):
     Parameters
     ----------
     compute
-        Makes the table.
+        Makes the table, slice by slice; at least one.
     metadata
         What Feast wants to know about the retrieval, or None.
     on_demand
@@ -40,7 +42,7 @@ class HistoryRetrievalJob(RetrievalJob):
 
     def __init__(
         self,
-        compute: Callable[[], pa.Table],
+        compute: Callable[[], Iterator[pa.Table]],
         *,
         full_feature_names: bool = False,
         on_demand: Sequence[OnDemandFeatureView] = (),
@@ -58,8 +60,20 @@ class HistoryRetrievalJob(RetrievalJob):
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002  (Feast's signature)
         if self._result is None:
-            self._result = self._compute()
+            self._result = pa.concat_tables(self._compute())
         return self._result
+
+    def to_record_batches(self, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The result with all its transformations, some rows at a time: it is never in memory whole.
+
+        The history of each view is read once for as many rows as the memory limit allows.
+        """
+        for part in [self._result] if self._result is not None else self._compute():
+            whole = HistoryRetrievalJob(
+                partial(iter, [part]), full_feature_names=self._full_feature_names, on_demand=self._on_demand
+            )
+            table = whole.to_arrow()
+            yield from table.to_batches(rows) or [pa.RecordBatch.from_pylist([], schema=table.schema)]
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return to_frame(self._to_arrow_internal(timeout))
@@ -97,7 +111,7 @@ class HistoryRetrievalJob(RetrievalJob):
         """Features, keys and time range of the retrieval."""
         return self._metadata()
 
-    def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
+    def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:  # noqa: ARG002
         """Write the result to a Parquet file, under a temporary name first.
 
         Raises
@@ -114,9 +128,24 @@ class HistoryRetrievalJob(RetrievalJob):
         if target.exists() and not allow_overwrite:
             raise UsageError(f"'{target}' exists. Choose another path, or pass allow_overwrite=True.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        pq.write_table(self.to_arrow(timeout=timeout), partial)
-        partial.replace(target)
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            write_batches(self.to_record_batches(), unfinished)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def write_batches(batches: Iterator[pa.RecordBatch], path: Path) -> int:
+    """Write batches of one schema, at least one of them, to a Parquet file as they come; returns how many rows."""
+    first = next(batches)
+    rows = int(first.num_rows)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_batch(first)
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += int(batch.num_rows)
+    return rows
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from storekeeper.sources import DuckDBSource, home_of, source_schema
 from storekeeper.sources.duckdb_writer import insert_duckdb
 from storekeeper.sources.fitting import DECLARE_ANOTHER, fit_rows
 from storekeeper.sources.parts import append_parts, partition_keys
-from storekeeper.sources.writing import file_place
+from storekeeper.sources.writing import writable_place
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -121,7 +121,7 @@ def _read(data: pa.Table | Path) -> pa.Table:
 
 
 def _write_parts(config: RepoConfig, logs: pa.Table, destination: FileLoggingDestination) -> None:
-    folder = file_place(destination.to_data_source(), config)
+    folder = writable_place(destination.to_data_source(), config)
     keys = tuple(destination.partition_by or ())
     allowed = [field.name for field in logs.schema if pa.types.is_date(field.type) or pa.types.is_integer(field.type)]
     if unfit := [key for key in keys if key not in allowed]:

@@ -19,6 +19,8 @@ _BASE_BYTES = 750_000_000
 # Sorting and answering take so many times what the events themselves take.
 _WORK_FACTOR = 5
 _LEAST_BYTES = 32_000_000
+# No machine has more, and DuckDB takes no more.
+_MOST_BYTES = 2**60
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class MemoryBudget:
         """What a limit for the whole process leaves for each."""
         events = max((limit_bytes - _BASE_BYTES) // _WORK_FACTOR, _LEAST_BYTES)
         return cls(events, max(limit_bytes // 4, 4 * _LEAST_BYTES), folder)
+
+    def shared_by(self, count: int) -> "MemoryBudget":
+        """The budget of each of several that work at once."""
+        return MemoryBudget(self.events_bytes // count, self.database_bytes // count, self.folder)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -82,7 +88,7 @@ def parse_bytes(text: str) -> int:
             f"memory_limit must be an amount of memory such as '8GB' or '512MiB'. Received: '{text}'. Correct it in "
             f"feature_store.yaml (offline_store), or the variable {MEMORY_VARIABLE}."
         )
-    return int(float(match.group(1)) * _UNITS[(match.group(2) or "").lower()])
+    return int(min(float(match.group(1)) * _UNITS[(match.group(2) or "").lower()], _MOST_BYTES))
 
 
 def _machine_bytes() -> int:

@@ -48,7 +48,9 @@ class Pull:
 def pull_all(config: RepoConfig, source: DataSource, pull: Pull) -> RetrievalJob:
     """All rows within the range, in the source's order."""
     metadata = RetrievalMetadata(list(pull.features), list(pull.keys), _utc(pull.start), _utc(pull.end))
-    return HistoryRetrievalJob(lambda: _rows(config, source, pull), metadata=lambda: metadata, home=home_of(config))
+    return HistoryRetrievalJob(
+        lambda: iter([_rows(config, source, pull)]), metadata=lambda: metadata, home=home_of(config)
+    )
 
 
 def pull_latest(config: RepoConfig, source: DataSource, pull: Pull) -> RetrievalJob:
@@ -66,7 +68,7 @@ def pull_latest(config: RepoConfig, source: DataSource, pull: Pull) -> Retrieval
             return rows
         return rows.append_column(DUMMY_ENTITY_ID, pa.repeat(DUMMY_ENTITY_VAL, rows.num_rows))
 
-    return HistoryRetrievalJob(compute, home=home_of(config))
+    return HistoryRetrievalJob(lambda: iter([compute()]), home=home_of(config))
 
 
 def _rows(config: RepoConfig, source: DataSource, pull: Pull) -> pa.Table:

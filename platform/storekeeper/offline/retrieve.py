@@ -1,6 +1,7 @@
 """Features for every row of a spine, view by view, through the kernel."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +12,10 @@ from feast.repo_config import RepoConfig
 from storekeeper.definitions import ViewPlan, as_declared
 from storekeeper.errors import DataError, UsageError, listing
 from storekeeper.history.moments import SortedSpine
+from storekeeper.history.parallel import cores
 from storekeeper.offline.compute import latest_by_address, latest_of_parts, windows_of_parts
 from storekeeper.offline.gather import gather
+from storekeeper.offline.lanes import in_lanes
 from storekeeper.offline.memory import MemoryBudget, memory_budget
 from storekeeper.offline.pushdown import keys_to_push
 from storekeeper.offline.spine import Spine
@@ -20,6 +23,11 @@ from storekeeper.sources import OpenSources, ReadRequest, home_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = "__spine_time__"
+# Views are computed side by side, each reading its own source, where there are enough rows to pay for it.
+_WORTH_LANES = 1_000
+_MOST_LANES = 2
+_CELL_BYTES = 16
+_LEAST_SLICE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -71,14 +79,37 @@ def retrieve(
     """
     _check_names(requests, spine.table.column_names)
     _check_times(spine.time, spine.table.column(spine.time))
-    budget = budget or memory_budget(getattr(config.offline_store, "memory_limit", None), home_of(config))
+    budget = budget or _configured(config)
     asked, table = _Asked(spine), spine.table
-    with OpenSources(config, budget.database_bytes) as sources:
-        for request in requests:
-            features = _compute(request, asked.sorted_for(request), sources, budget, cutoff=cutoff)
-            for name, column in zip(request.names, features.columns, strict=True):
-                table = table.append_column(name, column)
+    work = [(request, asked.sorted_for(request)) for request in requests]
+    lanes = min(cores(), len(work), _MOST_LANES) if table.num_rows >= _WORTH_LANES else 1
+    share = budget.shared_by(lanes)
+
+    def lane(first: int) -> list[pa.Table]:
+        with OpenSources(config, share.database_bytes) as sources:
+            return [_compute(*one, sources, share, cutoff=cutoff) for one in work[first::lanes]]
+
+    found = in_lanes(lane, lanes)
+    for place, request in enumerate(requests):
+        for name, column in zip(request.names, found[place % lanes][place // lanes].columns, strict=True):
+            table = table.append_column(name, column)
     return table
+
+
+def retrieve_slices(
+    requests: Sequence[ViewRequest], spine: Spine, config: RepoConfig, *, cutoff: bool
+) -> Iterator[pa.Table]:
+    """`retrieve` for as many rows of the spine at a time as the memory limit allows results of; at least one slice."""
+    budget = _configured(config)
+    width = _CELL_BYTES * (spine.table.num_columns + sum(len(request.names) for request in requests))
+    rows = max(budget.events_bytes // width, _LEAST_SLICE_ROWS)
+    for start in range(0, max(spine.table.num_rows, 1), rows):
+        part = Spine(spine.table.slice(start, rows), spine.time)
+        yield retrieve(requests, part, config, cutoff=cutoff, budget=budget)
+
+
+def _configured(config: RepoConfig) -> MemoryBudget:
+    return memory_budget(getattr(config.offline_store, "memory_limit", None), home_of(config))
 
 
 class _Asked:
@@ -137,13 +168,13 @@ def _compute(
         by_address,
     )
     looked_at = {window.column for window in plan.windows_of(request.features)} if plan.is_windowed else ()
-    parts = gather(source, wanted, asking, plan.name, budget, looked_at)
-    if plan.is_windowed:
-        found = windows_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
-    elif by_address:
-        found = latest_by_address(plan, request.features, parts, asking.place, source, cutoff=cutoff)
-    else:
-        found = latest_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
+    with closing(gather(source, wanted, asking, plan.name, budget, looked_at)) as parts:
+        if plan.is_windowed:
+            found = windows_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
+        elif by_address:
+            found = latest_by_address(plan, request.features, parts, asking.place, source, cutoff=cutoff)
+        else:
+            found = latest_of_parts(plan, request.features, parts, asking.place, cutoff=cutoff)
     return as_declared(found, plan)
 
 

@@ -25,7 +25,7 @@ from storekeeper.offline.date_range import spine_from_range
 from storekeeper.offline.job import HistoryRetrievalJob
 from storekeeper.offline.logged import write_logs
 from storekeeper.offline.pull import Pull, pull_all, pull_latest
-from storekeeper.offline.retrieve import ViewRequest, retrieve
+from storekeeper.offline.retrieve import ViewRequest, retrieve_slices
 from storekeeper.offline.spine import Spine, spine_from_frame, spine_from_sql
 from storekeeper.settings import expand_references
 from storekeeper.sources import DuckDBSource, ReadRequest, home_of, read_source, source_schema
@@ -71,7 +71,7 @@ class HistoryOfflineStore(OfflineStore):
         spine = spine.with_floats(_request_floats(on_demand))
         cutoff = bool(options.get("filter_by_created_timestamp"))
         return HistoryRetrievalJob(
-            lambda: retrieve(requests, spine, config, cutoff=cutoff),
+            lambda: retrieve_slices(requests, spine, config, cutoff=cutoff),
             full_feature_names=full_feature_names,
             on_demand=on_demand,
             metadata=lambda: _metadata(spine, feature_refs, requests),
@@ -144,7 +144,7 @@ def saved_rows(config: RepoConfig, source: DataSource) -> RetrievalJob:
     def compute() -> pa.Table:
         return read_source(source, config, ReadRequest(tuple(source_schema(source, config).names)))
 
-    return HistoryRetrievalJob(compute, home=home_of(config))
+    return HistoryRetrievalJob(lambda: iter([compute()]), home=home_of(config))
 
 
 def view_requests(views: Sequence[FeatureView], refs: Iterable[str], *, full_feature_names: bool) -> list[ViewRequest]:

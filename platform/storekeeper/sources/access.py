@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from feast.data_source import DataSource
+from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
 from storekeeper.errors import DefinitionError, SourceError, listing
@@ -15,6 +16,16 @@ from storekeeper.settings import find_home
 def home_of(config: RepoConfig) -> Path:
     """The project root of a Feast configuration: that of its repo, whatever the environment names."""
     return find_home(Path(config.repo_path), env={}) if config.repo_path else find_home()
+
+
+def file_place(source: FileSource, config: RepoConfig) -> Path:
+    """Where a file or folder lies: from the project root as all paths, or else from the repo as in Feast's templates.
+
+    The first where neither is there.
+    """
+    home = home_of(config)
+    places = [root / str(source.path) for root in (home, Path(config.repo_path or home))]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def check_times(source: DataSource, schema: pa.Schema) -> pa.Schema:

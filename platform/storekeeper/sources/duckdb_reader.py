@@ -1,7 +1,7 @@
 """Reading DuckDB files, and Parquet or CSV files through DuckDB, into Arrow."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -74,8 +74,10 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[obje
 
 def fetch_batches(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object], rows: int
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """Run a query and stream its result; an empty one is one batch without rows.
+
+    Who doesn't take it to its end, for an error perhaps, closes it: nothing else can be asked of the connection before.
 
     Raises
     ------
@@ -83,13 +85,14 @@ def fetch_batches(
         With DuckDB's own message.
     """
     try:
-        reader = connection.sql(sql, params=parameters).to_arrow_reader(rows)
-        given = False
-        for batch in reader:
-            given = True
-            yield batch
-        if not given:
-            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+        # A result left open would outlive its connection, and whoever wants to write to the file would wait forever.
+        with closing(connection.sql(sql, params=parameters).to_arrow_reader(rows)) as reader:
+            given = False
+            for batch in reader:
+                given = True
+                yield batch
+            if not given:
+                yield pa.RecordBatch.from_pylist([], schema=reader.schema)
     except (duckdb.Error, pa.ArrowException) as error:
         raise SourceError(f"DuckDB can't answer a query: {_reason(error)}") from error
 
@@ -102,15 +105,6 @@ def query_relation(query: str | None) -> str:
 def relation_schema(connection: duckdb.DuckDBPyConnection, relation: str) -> pa.Schema:
     """Names and Arrow types of a relation's columns."""
     return fetch(connection, f"SELECT * FROM {relation} AS source LIMIT 0", []).schema  # noqa: S608  (quoted)
-
-
-def file_relation(path: str) -> str:
-    """What stands after FROM for a Parquet or CSV file or folder."""
-    reader = "read_csv" if path.endswith((".csv", ".csv.gz")) else "read_parquet"
-    if Path(path).is_dir():
-        path = f"{path}/**/*.parquet"
-        return f"{reader}({literal(path)}, hive_partitioning = true)"
-    return f"{reader}({literal(path)})"
 
 
 def quote(identifier: str) -> str:

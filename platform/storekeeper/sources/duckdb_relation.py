@@ -1,7 +1,8 @@
 """A table, view, query or set of files, read through DuckDB."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import duckdb
@@ -11,6 +12,7 @@ import pyarrow as pa
 from storekeeper.errors import DataError, SourceError
 from storekeeper.history.keys import key_kind
 from storekeeper.sources.duckdb_reader import fetch, fetch_batches, quote, relation_schema
+from storekeeper.sources.parquet_files import ParquetFiles
 from storekeeper.sources.relation import ADDRESS
 from storekeeper.sources.request import ReadRequest
 
@@ -18,8 +20,11 @@ _PLACE = "__place__"
 _KEYS = "__wanted_keys__"
 _ADDRESSES = "__wanted_addresses__"
 _BATCH_ROWS = 500_000
+_MICROSECOND = timedelta(microseconds=1)
+_NANOSECONDS = (pa.timestamp("ns"), pa.timestamp("ns", tz="UTC"))
+_NANOSECOND_YEARS = (datetime(1677, 9, 22), datetime(2262, 4, 11, 23, 47, 16))  # noqa: DTZ001  (parameters are naive)
 # Rows of one file come before those of the next.
-_FILE_ADDRESS = f"file_index * {1 << 40} + file_row_number"
+_FILE_ADDRESS = f"(file_index * {1 << 40} + file_row_number)::BIGINT"
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,14 @@ class DuckDBRelation:
         A quoted name, a query in parentheses, or a reader's call.
     address
         SQL for a row's address; None where rows have none, as those of a query or a CSV file.
+    files
+        Where addresses are places in files: those files.
     """
 
     connection: duckdb.DuckDBPyConnection
     sql: str
     address: str | None
+    files: ParquetFiles | None = None
     _checked: set[str] = field(default_factory=set, compare=False)
 
     @classmethod
@@ -53,11 +61,15 @@ class DuckDBRelation:
         return unnamed if taken or is_view or not kind.num_rows else cls(connection, sql, "rowid")
 
     @classmethod
-    def of_parquet(cls, connection: duckdb.DuckDBPyConnection, sql: str) -> "DuckDBRelation":
-        """Parquet files; a row's address is its file and its place there."""
-        unnamed = cls(connection, sql, None)
+    def of_parquet(cls, connection: duckdb.DuckDBPyConnection, files: ParquetFiles) -> "DuckDBRelation":
+        """Parquet files; a row's address is its file and its place there, where files keep their numbers."""
+        unnamed = cls(connection, files.sql, None)
         taken = {"file_index", "file_row_number"} & {column.lower() for column in unnamed.schema.names}
-        return unnamed if taken else cls(connection, sql, _FILE_ADDRESS)
+        if taken or files.partitioned:
+            return unnamed
+        # One file's place alone is a plain column, by which DuckDB filters as it reads.
+        address = "file_row_number" if len(files.marks) == 1 else _FILE_ADDRESS
+        return cls(connection, files.sql, address, files)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -75,7 +87,7 @@ class DuckDBRelation:
             return None
         return int(fetch(self.connection, f"SELECT count(*) AS n FROM {self.sql}", [])["n"][0].as_py())  # noqa: S608
 
-    def batches(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
+    def batches(self, request: ReadRequest) -> Generator[pa.RecordBatch, None, None]:
         """Read a part, in the source's own row order.
 
         Raises
@@ -85,21 +97,37 @@ class DuckDBRelation:
         DataError
             If there are bounds, and rows without a time.
         """
-        bounds = request.bounds
+        bounds = self._bounds(request)
         if bounds:
             self._refuse_null_times(request.timestamp)
         where = " AND ".join(f"{quote(request.timestamp)} {operator} ?" for operator, _ in bounds)
         filtered = f"{self.sql} AS source" + (f" WHERE {where}" if where else "")
-        columns = [quote(column) for column in request.columns]
-        address = [f"{self.address} AS {quote(ADDRESS)}"] if request.addressed else []
         parameters: list[object] = [instant for _, instant in bounds]
+        address = [f"{self.address} AS {quote(ADDRESS)}"] if request.addressed else []
         keys = self._pushable(request)
         if keys is None:
             limit = "" if request.limit is None else f" LIMIT {request.limit:d}"
-            sql = f"SELECT {', '.join([*columns, *address])} FROM {filtered}{limit}"  # noqa: S608  (quoted)
+            columns = ", ".join([*map(quote, request.columns), *address])
+            sql = f"SELECT {columns} FROM {filtered}{limit}"  # noqa: S608  (quoted)
             yield from fetch_batches(self.connection, sql, parameters, _BATCH_ROWS)
         else:
-            yield from self._of_keys(keys, filtered, [*columns, *address], parameters)
+            yield from self._of_keys(keys, request, filtered, address, parameters)
+
+    def _bounds(self, request: ReadRequest) -> list[tuple[str, datetime]]:
+        """The request's bounds as the column's type can hold them.
+
+        Nanoseconds cover fewer years, and what lies within the last microsecond counts as that (rule 1).
+        """
+        if not request.bounds or self.schema.field(request.timestamp).type not in _NANOSECONDS:
+            return request.bounds
+        least, most = _NANOSECOND_YEARS
+        within = []
+        for operator, instant in request.bounds:
+            if operator == ">=" and instant > least:
+                within.append((">=", min(instant, most)))
+            if operator == "<=" and instant < most:
+                within.append(("<", max(instant, least) + _MICROSECOND))
+        return within
 
     def _pushable(self, request: ReadRequest) -> pa.Table | None:
         """The keys to join with; None where types differ, which the caller shall see for himself."""
@@ -113,24 +141,25 @@ class DuckDBRelation:
         return keys if alike else None
 
     def _of_keys(
-        self, keys: pa.Table, filtered: str, columns: list[str], parameters: list[object]
-    ) -> Iterator[pa.RecordBatch]:
+        self, keys: pa.Table, request: ReadRequest, filtered: str, address: list[str], parameters: list[object]
+    ) -> Generator[pa.RecordBatch, None, None]:
         """A semi-join forgets the order of rows, so each takes its place along."""
-        place = self.address or "row_number() OVER ()"
-        names = [quote(name) for name in keys.column_names]
-        needed = list(dict.fromkeys([*columns, *names]))
-        inner = f"SELECT {', '.join([*needed, f'{place} AS {_PLACE}'])} FROM {filtered}"  # noqa: S608  (quoted)
-        shown = ", ".join([*[column.rpartition(" AS ")[2] for column in columns], _PLACE])
-        sql = f"SELECT {shown} FROM ({inner}) SEMI JOIN {_KEYS} USING ({', '.join(names)})"  # noqa: S608  (quoted)
+        place = f"{self.address or 'row_number() OVER ()'} AS {_PLACE}"
+        shown, names = list(map(quote, request.columns)), list(map(quote, keys.column_names))
+        inner = f"SELECT {', '.join([*dict.fromkeys([*shown, *names]), *address, place])} FROM {filtered}"  # noqa: S608
+        shown += [quote(ADDRESS)] if request.addressed else []
+        sql = (
+            f"SELECT {', '.join(shown)} FROM ({inner}) SEMI JOIN {_KEYS} USING ({', '.join(names)}) "  # noqa: S608
+            f"ORDER BY {_PLACE}"
+        )
         self.connection.register(_KEYS, keys)
         try:
-            found = fetch(self.connection, sql, parameters)
+            yield from fetch_batches(self.connection, sql, parameters, _BATCH_ROWS)
         finally:
             self.connection.unregister(_KEYS)
-        yield from _in_order(found, _PLACE).drop_columns([_PLACE]).to_batches(_BATCH_ROWS)
 
     def read_at(self, addresses: np.ndarray, columns: tuple[str, ...]) -> pa.Table:
-        """The rows at (n,) int64 ascending addresses, in that order.
+        """The rows at (n,) int64 distinct addresses, in any order, and their addresses in a last column.
 
         Raises
         ------
@@ -139,17 +168,23 @@ class DuckDBRelation:
         """
         shown = ", ".join([*map(quote, columns), f"{self.address} AS {quote(ADDRESS)}"])
         sql = f"SELECT {shown} FROM {self.sql} WHERE {self.address} IN (SELECT address FROM {_ADDRESSES})"  # noqa: S608
+        self._refuse_changed()
         self.connection.register(_ADDRESSES, pa.table({"address": addresses}))
         try:
             found = fetch(self.connection, sql, [])
         finally:
             self.connection.unregister(_ADDRESSES)
+        self._refuse_changed()
         if found.num_rows != len(addresses):
             raise SourceError(
                 f"The source changed while it was read: expected {len(addresses)} rows, found {found.num_rows}. "
                 f"Run it again when nothing writes to the source."
             )
-        return _in_order(found, ADDRESS).drop_columns([ADDRESS])
+        return found
+
+    def _refuse_changed(self) -> None:
+        if self.files is not None:
+            self.files.refuse_changed()
 
     def _refuse_null_times(self, timestamp: str) -> None:
         """A time bound would drop rows without a time in silence. Where there are none, statistics say so."""

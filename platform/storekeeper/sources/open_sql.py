@@ -1,6 +1,6 @@
 """A table or query of a SQL database, on an open connection."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,7 +34,7 @@ class OpenSQL:
         """Counting would read them."""
         return None
 
-    def batches(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
+    def batches(self, request: ReadRequest) -> Generator[pa.RecordBatch, None, None]:
         """Read a part, streaming; an empty one is one batch without rows."""
         given = False
         for table in read_sql(self.connection, self.described, request, self.schema):

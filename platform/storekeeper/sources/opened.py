@@ -1,7 +1,7 @@
 """Sources opened once for a piece of work, however often they are read in it."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +16,11 @@ from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
 from storekeeper.errors import DefinitionError, SourceError, listing
-from storekeeper.sources.access import home_of, lacking, named
+from storekeeper.sources.access import file_place, lacking, named
 from storekeeper.sources.declared import TabularSource
-from storekeeper.sources.duckdb_reader import file_relation, open_duckdb
+from storekeeper.sources.duckdb_reader import literal, open_duckdb
 from storekeeper.sources.duckdb_relation import DuckDBRelation
+from storekeeper.sources.parquet_files import ParquetFiles
 from storekeeper.sources.relation import ADDRESS, Relation
 from storekeeper.sources.request import ReadRequest
 from storekeeper.sources.sql_connection import connect
@@ -79,14 +80,11 @@ class OpenSources:
         )
 
     def _files(self, source: FileSource) -> Relation:
-        home = home_of(self._config)
-        path = source.path
-        if "://" not in path:
-            path = str(_file(source, home, Path(self._config.repo_path or home)))
-        sql = file_relation(path)
-        if sql.startswith("read_parquet"):
-            return DuckDBRelation.of_parquet(self.duckdb(None), sql)
-        return DuckDBRelation(self.duckdb(None), sql, None)
+        path = source.path if "://" in source.path else str(_file(source, self._config))
+        connection = self.duckdb(None)
+        if path.endswith((".csv", ".csv.gz")):
+            return DuckDBRelation(connection, f"read_csv({literal(path)})", None)
+        return DuckDBRelation.of_parquet(connection, ParquetFiles.of(connection, path))
 
     def duckdb(self, database: Path | None) -> duckdb.DuckDBPyConnection:
         """A read-only connection to a DuckDB file, or to none."""
@@ -153,19 +151,19 @@ class OpenSource:
         """
         return pa.Table.from_batches(list(self.batches(request)))
 
-    def batches(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
+    def batches(self, request: ReadRequest) -> Generator[pa.RecordBatch, None, None]:
         """The same in batches, at least one; read as they are asked for."""
         asked = self._asked(request)
         names = [*request.columns, *([ADDRESS] if request.addressed else [])]
-        with named(self.source.name):
-            for batch in self.relation.batches(asked):
+        with named(self.source.name), closing(self.relation.batches(asked)) as batches:
+            for batch in batches:
                 yield _as_named(batch, [*asked.columns, *names[len(request.columns) :]], self.source.field_mapping)
 
     def read_at(self, addresses: np.ndarray, columns: tuple[str, ...]) -> pa.Table:
-        """The rows at (n,) int64 ascending addresses, in that order."""
+        """The rows at (n,) int64 distinct addresses, in any order, and their addresses in a last column."""
         with named(self.source.name):
             rows = self.relation.read_at(addresses, tuple(self._own(column) for column in columns))
-        return rows.rename_columns(list(columns))
+        return rows.rename_columns([*columns, ADDRESS])
 
     def _own(self, column: str) -> str:
         return self._original.get(column, column)
@@ -192,12 +190,10 @@ def _inner(source: DataSource) -> DataSource:
     return _inner(source.batch_source)
 
 
-def _file(source: FileSource, home: Path, repo: Path) -> Path:
-    """A file's place: from the project root as all paths, or from the repo as in Feast's own templates."""
-    places = (home / str(source.path), repo / str(source.path))
-    for place in places:
-        if place.exists():
-            return place
+def _file(source: FileSource, config: RepoConfig) -> Path:
+    place = file_place(source, config)
+    if place.exists():
+        return place
     raise SourceError(
-        f"Source '{source.name}': there is no file '{places[0]}'. Correct its path, which starts at the project root."
+        f"Source '{source.name}': there is no file '{place}'. Correct its path, which starts at the project root."
     )

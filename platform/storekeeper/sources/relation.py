@@ -1,6 +1,6 @@
 """What every kind of source gives once it is open."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 import numpy as np
@@ -26,8 +26,8 @@ class Relation(Protocol):
     def row_count(self) -> int | None:
         """Number of rows, where it can be had without reading them."""
 
-    def batches(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
+    def batches(self, request: ReadRequest) -> Generator[pa.RecordBatch, None, None]:
         """Read a part, in the source's own row order, a bounded number of rows at a time; at least one batch."""
 
     def read_at(self, addresses: np.ndarray, columns: tuple[str, ...]) -> pa.Table:
-        """The rows at (n,) int64 ascending addresses, in that order."""
+        """The rows at (n,) int64 distinct addresses, in any order, and their addresses in a last column."""

@@ -9,7 +9,7 @@ from feast.repo_config import RepoConfig
 
 from storekeeper.errors import UsageError
 from storekeeper.settings import expand_references, rooted_url
-from storekeeper.sources.access import home_of
+from storekeeper.sources.access import file_place, home_of
 from storekeeper.sources.declared import DuckDBSource, SQLSource, TabularSource
 from storekeeper.sources.duckdb_writer import insert_duckdb
 from storekeeper.sources.parts import append_parts, partition_keys
@@ -31,7 +31,7 @@ def check_appendable(source: DataSource, config: RepoConfig) -> None:
                 f"them: {type(source).__name__}(name=..., table=...)."
             )
     elif isinstance(source, FileSource):
-        if not file_place(source, config).is_dir():
+        if not writable_place(source, config).is_dir():
             raise UsageError(
                 f"Source '{source.name}' is the single file '{source.path}', and appending would rewrite it. Move it "
                 f"into a folder of Parquet parts, and declare that: FileSource(path='<folder>')."
@@ -67,7 +67,7 @@ def append_to_source(source: DataSource, config: RepoConfig, rows: pa.Table) -> 
         url = rooted_url(expand_references(source.location), home_of(config))
         insert_sql(f"source '{source.name}'", url, str(source.table), rows)
     else:
-        folder = file_place(source, config)
+        folder = writable_place(source, config)
         append_parts(folder, rows, partition_keys(folder))
 
 
@@ -78,8 +78,8 @@ def history_of(source: DataSource) -> DataSource:
     return source
 
 
-def file_place(source: FileSource, config: RepoConfig) -> Path:
-    """Where a file or folder lies: from the project root, or else from the repo; the first where neither is there.
+def writable_place(source: FileSource, config: RepoConfig) -> Path:
+    """Where a file or folder lies (`file_place`).
 
     Raises
     ------
@@ -88,5 +88,4 @@ def file_place(source: FileSource, config: RepoConfig) -> Path:
     """
     if "://" in source.path:
         raise UsageError(f"Source '{source.name}' lies at '{source.path}'. Rows are appended on this machine only.")
-    places = [root / str(source.path) for root in (home_of(config), Path(config.repo_path or "."))]
-    return next((place for place in places if place.exists()), places[0])
+    return file_place(source, config)
