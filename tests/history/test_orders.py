@@ -17,15 +17,14 @@ LEAST, MOST = -(2**63), 2**63 - 1
 
 
 @pytest.fixture(params=[4, 100_000_000], ids=["two cores", "one core"])
-def worthwhile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+def _worthwhile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """From how many rows on two cores work, be there two or not."""
     for module in (parallel, order_module):
         monkeypatch.setattr(module, "WORTHWHILE", request.param)
     monkeypatch.setattr(parallel, "cores", lambda: 2)
-    return int(request.param)
 
 
-def _with_every_size(draw: Callable[[], None]) -> None:
+def _with_every_size(draw: Callable[[], object]) -> None:
     """Run a property under both thresholds; Hypothesis takes no fixture that changes."""
     for rows in (4, 100_000_000):
         with pytest.MonkeyPatch.context() as patch:
@@ -57,9 +56,10 @@ def test_stable_order(drawn: list[int]) -> None:
     _with_every_size(check)
 
 
+@pytest.mark.usefixtures("_worthwhile")
 @pytest.mark.parametrize("spread", [1, 3, 2**20, 2**45, 2**52, 2**62, 2**64 - 1])
 @pytest.mark.parametrize("count", [2, 3, 1000, 150_001])
-def test_stable_order_of_many(spread: int, count: int, worthwhile: int) -> None:
+def test_stable_order_of_many(spread: int, count: int) -> None:
     """Values and positions that don't fit one word together are put right afterwards."""
     rng = np.random.default_rng(count)
     low = LEAST if spread > 2**62 else -(spread // 2)
@@ -69,15 +69,14 @@ def test_stable_order_of_many(spread: int, count: int, worthwhile: int) -> None:
         # Neighbours that differ in nothing but the bits that were left out.
         values[: count // 2] = np.clip(values[0], LEAST, MOST - 8) + rng.integers(0, 8, count // 2)
     np.testing.assert_array_equal(stable_order(values), np.argsort(values, kind="stable"))
-    assert worthwhile
 
 
-def test_stable_order_of_sorted_rows_is_theirs(worthwhile: int) -> None:
+@pytest.mark.usefixtures("_worthwhile")
+def test_stable_order_of_sorted_rows_is_theirs() -> None:
     """Rows in order stay, ties among them; rows in the opposite order turn round."""
     values = np.repeat(np.arange(50_000), 3)
     np.testing.assert_array_equal(stable_order(values), np.arange(len(values)))
     np.testing.assert_array_equal(stable_order(-values), np.argsort(-values, kind="stable"))
-    assert worthwhile
 
 
 @given(st.lists(st.integers(0, 6), max_size=60) | st.lists(st.integers(0, 200_000), max_size=60))
@@ -94,16 +93,16 @@ def test_order_by_code(drawn: list[int]) -> None:
     _with_every_size(check)
 
 
+@pytest.mark.usefixtures("_worthwhile")
 @pytest.mark.parametrize("entities", [1, 2, 65_535, 65_536, 65_537, 300_000, 2**31 - 1])
 @pytest.mark.parametrize("skewed", [False, True])
-def test_order_by_code_of_many(entities: int, skewed: bool, worthwhile: int) -> None:
+def test_order_by_code_of_many(entities: int, skewed: bool) -> None:
     """More entities than one digit holds, and nearly all rows of one entity."""
     rng = np.random.default_rng(entities)
     codes = rng.integers(0, entities, 120_001, dtype=np.int32)
     if skewed:
         codes[rng.random(len(codes)) < 0.95] = entities - 1
     np.testing.assert_array_equal(order_by_code(codes, entities), np.argsort(codes, kind="stable"))
-    assert worthwhile
 
 
 def _assert_sorted(codes: np.ndarray, time: np.ndarray, known: np.ndarray | None, count: int) -> Timeline:
@@ -145,12 +144,13 @@ def test_histories_in_any_arrangement(
     rows = _arranged(events, arrangement)
     codes = np.array([row[0] for row in rows], np.int32)
     time, known = (np.array([row[place] for row in rows], np.int64) for place in (1, 2))
-    _with_every_size(lambda: _assert_sorted(codes, time, known if tied else None, count) and None)
+    _with_every_size(lambda: _assert_sorted(codes, time, known if tied else None, count))
 
 
+@pytest.mark.usefixtures("_worthwhile")
 @pytest.mark.parametrize("arrangement", ["log", "shuffled", "grouped"])
 @pytest.mark.parametrize("tied", [False, True])
-def test_long_histories_of_many_entities(arrangement: str, tied: bool, worthwhile: int) -> None:
+def test_long_histories_of_many_entities(arrangement: str, tied: bool) -> None:
     """130,000 events of 100,000 entities, many at once, with strangers among them."""
     rng = np.random.default_rng(4)
     codes = rng.integers(-1, 100_000, 130_000, dtype=np.int32)
@@ -162,7 +162,6 @@ def test_long_histories_of_many_entities(arrangement: str, tied: bool, worthwhil
     if arrangement == "grouped":
         codes = np.sort(codes)
     _assert_sorted(codes, time, known if tied else None, 100_000)
-    assert worthwhile
 
 
 def _ends(codes: np.ndarray, times: np.ndarray, found: Timeline, *, inclusive: bool) -> list[int]:
