@@ -101,14 +101,14 @@ def _machine_bytes() -> int:
 def _clear_abandoned(folder: Path) -> None:
     for left in folder.glob("*-*"):
         owner = left.name.partition("-")[0]
-        if owner.isdigit() and not _runs(int(owner)):
+        if owner.isdecimal() and not _runs(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
 
 
 def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

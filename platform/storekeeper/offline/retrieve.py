@@ -82,7 +82,7 @@ def retrieve(
     budget = budget or _configured(config)
     asked, table = _Asked(spine), spine.table
     work = [(request, asked.sorted_for(request)) for request in requests]
-    lanes = min(cores(), len(work), _MOST_LANES) if table.num_rows >= _WORTH_LANES else 1
+    lanes = min(cores(), len(work) or 1, _MOST_LANES) if table.num_rows >= _WORTH_LANES else 1
     share = budget.shared_by(lanes)
 
     def lane(first: int) -> list[pa.Table]:
