@@ -15,7 +15,7 @@ Mark = tuple[int, int, int] | None
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """A file, or the files of a folder.
+    """A file, or the files of a folder in the order of their paths, which DuckDB's own isn't for nested folders.
 
     Attributes
     ----------
@@ -40,7 +40,8 @@ class ParquetFiles:
         if not Path(path).is_dir():
             return cls(f"read_parquet({literal(path)})", _names_values([path]), ((path, _mark(path)),))
         pattern = literal(f"{path}/**/*.parquet")
-        paths = fetch(connection, f"SELECT file FROM glob({pattern})", [])["file"].to_pylist()  # noqa: S608  (quoted)
+        found = fetch(connection, f"SELECT file FROM glob({pattern})", [])["file"].to_pylist()  # noqa: S608  (quoted)
+        paths = sorted(found, key=lambda path: Path(path).parts)
         listed = f"[{', '.join(map(literal, paths))}]" if paths else pattern
         sql = f"read_parquet({listed}, hive_partitioning = true)"
         return cls(sql, _names_values(paths), tuple((path, _mark(path)) for path in paths))
