@@ -1,7 +1,9 @@
 """Every kind of source is read alike: columns, types, order, time bounds, errors."""
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
 import duckdb
@@ -12,6 +14,7 @@ from feast import FileSource, PushSource
 from projects import Project, at
 from storekeeper.errors import DataError, DefinitionError, SourceError
 from storekeeper.sources import DuckDBSource, ReadRequest, SQLSource, check_source, read_source, source_schema
+from storekeeper.sources.duckdb_reader import fetch, open_duckdb
 
 TIMES = [at("2020-02-01"), at("2020-02-01T10:30:00.000001"), at("2020-02-02"), at("2020-02-03")]
 TABLE = pa.table(
@@ -298,3 +301,21 @@ def test_a_home_in_the_environment_does_not_move_an_opened_project(
     monkeypatch.setenv("STOREKEEPER_HOME", str(tmp_path))
     table = read_source(_file("data/rows.parquet"), filled.open().config, ReadRequest(("user_id",)))
     assert table.num_rows == 4
+
+
+def test_threads_that_open_one_file_at_once(project: Project) -> None:
+    """Each can read an Arrow table in its connection: views of one retrieval are computed side by side."""
+    project.add_duckdb("rows", pa.table({"n": [1]}))
+    keys, together = pa.table({"n": [1]}), Barrier(2)
+
+    def ask(_: int) -> int:
+        found = 0
+        for _ in range(200):
+            together.wait()
+            with open_duckdb(project.root / "data/behaviour.duckdb") as connection:
+                connection.register("keys", keys)
+                found += fetch(connection, "SELECT * FROM rows SEMI JOIN keys USING (n)", []).num_rows
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(ask, range(2))) == [200, 200]

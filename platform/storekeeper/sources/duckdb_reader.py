@@ -1,5 +1,6 @@
 """Reading DuckDB files, and Parquet or CSV files through DuckDB, into Arrow."""
 
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from storekeeper.errors import SourceError
 
 # A DuckDB file starts with three headers of this size each; whole blocks follow.
 _HEADERS_BYTES = 3 * 4096
+
+
+_OPENING = threading.Lock()
 
 
 @contextmanager
@@ -28,7 +32,11 @@ def open_duckdb(database: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
             f"source's database path."
         )
     try:
-        connection = duckdb.connect(":memory:" if database is None else str(database), read_only=database is not None)
+        # Of two threads that open one file at once, the second may get it before Arrow tables can be read in it.
+        with _OPENING:
+            connection = duckdb.connect(
+                ":memory:" if database is None else str(database), read_only=database is not None
+            )
     except duckdb.Error as error:
         raise SourceError(
             f"'{database}' can't be opened as a DuckDB file ({_first_line(error)}). If it was cut off, load the shop "
