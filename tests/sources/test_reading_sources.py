@@ -303,10 +303,11 @@ def test_a_home_in_the_environment_does_not_move_an_opened_project(
     assert table.num_rows == 4
 
 
+@pytest.mark.slow
 def test_threads_that_open_one_file_at_once(project: Project) -> None:
     """Each can read an Arrow table in its connection: views of one retrieval are computed side by side."""
     project.add_duckdb("rows", pa.table({"n": [1]}))
-    keys, together = pa.table({"n": [1]}), Barrier(2)
+    keys, together = pa.table({"n": [1]}), Barrier(2, timeout=60)
 
     def ask(_: int) -> int:
         found = 0
@@ -315,6 +316,8 @@ def test_threads_that_open_one_file_at_once(project: Project) -> None:
             with open_duckdb(project.root / "data/behaviour.duckdb") as connection:
                 connection.register("keys", keys)
                 found += fetch(connection, "SELECT * FROM rows SEMI JOIN keys USING (n)", []).num_rows
+            # The file is closed by both, so that each round opens it anew.
+            together.wait()
         return found
 
     with ThreadPoolExecutor(2) as pool:
