@@ -303,15 +303,23 @@ def test_a_home_in_the_environment_does_not_move_an_opened_project(
     assert table.num_rows == 4
 
 
-@pytest.mark.slow
-def test_threads_that_open_one_file_at_once(project: Project) -> None:
-    """Each can read an Arrow table in its connection: views of one retrieval are computed side by side."""
+def test_threads_that_open_one_file_at_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One opens after the other: of two at once, one may get a connection that reads no Arrow tables."""
     project.add_duckdb("rows", pa.table({"n": [1]}))
-    keys, together = pa.table({"n": [1]}), Barrier(2, timeout=60)
+    keys, together, inside, most = pa.table({"n": [1]}), Barrier(2, timeout=60), [0], [0]
+    connect = duckdb.connect
+
+    def watched(*given: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        try:
+            return connect(*given, **options)
+        finally:
+            inside[0] -= 1
 
     def ask(_: int) -> int:
         found = 0
-        for _ in range(200):
+        for _ in range(20):
             together.wait()
             with open_duckdb(project.root / "data/behaviour.duckdb") as connection:
                 connection.register("keys", keys)
@@ -320,5 +328,7 @@ def test_threads_that_open_one_file_at_once(project: Project) -> None:
             together.wait()
         return found
 
+    monkeypatch.setattr(duckdb, "connect", watched)
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(ask, range(2))) == [200, 200]
+        assert list(pool.map(ask, range(2))) == [20, 20]
+    assert most == [1]

@@ -12,8 +12,6 @@ from storekeeper.errors import SourceError
 
 # A DuckDB file starts with three headers of this size each; whole blocks follow.
 _HEADERS_BYTES = 3 * 4096
-
-
 _OPENING = threading.Lock()
 
 

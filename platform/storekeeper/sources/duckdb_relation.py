@@ -197,8 +197,3 @@ class DuckDBRelation:
                 f"such rows out with a query as the source."
             )
         self._checked.add(timestamp)
-
-
-def _in_order(rows: pa.Table, column: str) -> pa.Table:
-    places = rows.column(column).to_numpy()
-    return rows if np.all(places[1:] >= places[:-1]) else rows.take(pa.array(np.argsort(places, kind="stable")))

@@ -2,7 +2,8 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -106,10 +107,10 @@ class OpenSource:
 
     source: DataSource
     relation: Relation
-    _original: dict[str, str] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_original", {mapped: name for name, mapped in self.source.field_mapping.items()})
+    @cached_property
+    def _original(self) -> dict[str, str]:
+        return {mapped: name for name, mapped in self.source.field_mapping.items()}
 
     @property
     def schema(self) -> pa.Schema:
