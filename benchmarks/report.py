@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.cases import CONTENDERS, Kind
 from benchmarks.runner import ROOT
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -22,8 +21,6 @@ def rows(case: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for each in case["results"]:
         seconds = each["seconds"]
         answer = {"ok": "same", "differs": "**different**"}.get(each["status"], each["status"])
-        if each["status"] == "ok" and (part := _part_given(case["kind"], each["contender"])):
-            answer = f"same, {part}"
         yield (
             each["contender"],
             f"{seconds:.2f}" if seconds is not None else "–",
@@ -32,13 +29,6 @@ def rows(case: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             f"{seconds / ours:.2f}×" if seconds is not None and ours else "–",
             "none" if each["contender"] == "floor" else f"{answer} {each['note']}".strip(),
         )
-
-
-def _part_given(kind: Kind, name: str) -> str:
-    """How much of the whole answer a contender gives, where it isn't all of it."""
-    given = {each.name: len(each.gives) for each in CONTENDERS[kind]}
-    whole = max(given.values())
-    return "" if given[name] == whole else f"{given[name]} of {whole} columns"
 
 
 def terminal_table(case: dict[str, Any]) -> Table:

@@ -28,7 +28,7 @@ class Result:
     peak_mb, start_mb
         Peak resident memory of the process while it worked, and as it was when the work began; medians.
     note
-        What went wrong.
+        What went wrong, or how much of the whole answer was given.
     """
 
     contender: str
@@ -109,6 +109,8 @@ def _check(contenders: Sequence[Contender], results: dict[str, Result], answers:
     reference = max(gave, key=lambda each: len(each.gives))
     for contender in gave:
         columns = tuple(name for name in contender.gives if name in reference.gives)
+        if len(columns) < len(reference.gives):
+            results[contender.name].note = f"({len(columns)} of {len(reference.gives)} columns)"
         differs = difference(answers / f"{contender.name}.parquet", answers / f"{reference.name}.parquet", columns)
         if differs:
             result = results[contender.name]
