@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from storekeeper.history.columns import require_columns, times_us
+from storekeeper.history.log import is_log, latest_in_log
 from storekeeper.history.moments import Moments, SortedSpine
 from storekeeper.history.timeline import Timeline, sort_history
 
@@ -78,15 +79,24 @@ def latest_rows(
     require_columns(events, [event_time, known_time], "source")
     time = times_us(event_time, events.column(event_time))
     known = times_us(known_time, events.column(known_time), fallback=time) if known_time else None
+    hidden = cutoff and known is not None and bool(np.any(known > time))
+    if is_log(time, known) and not hidden:
+        return _recent(latest_in_log(codes, time, moments), time, moments, ttl_us)
     timeline = sort_history(codes, time, known, moments.count)
     start = timeline.start(moments.codes)
     found = timeline.search(moments.codes, moments.at, inclusive=True) - 1
-    if known is not None and cutoff:
+    if known is not None and hidden:
         found = _step_back(found, start, known[timeline.order], moments.at)
     usable = (found >= start) & (moments.codes >= 0)
     if ttl_us > 0 and len(timeline.time):
         usable &= moments.at - timeline.time[np.maximum(found, 0)] <= ttl_us
     return _source_rows(timeline, found, usable)
+
+
+def _recent(rows: np.ndarray, time: np.ndarray, moments: Moments, ttl_us: int) -> np.ndarray:
+    if ttl_us <= 0 or not len(time):
+        return rows
+    return np.where(moments.at - time[np.maximum(rows, 0)] <= ttl_us, rows, -1)
 
 
 def _step_back(found: np.ndarray, start: np.ndarray, known: np.ndarray, at: np.ndarray) -> np.ndarray:

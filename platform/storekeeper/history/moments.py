@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,11 @@ class Moments:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @cached_property
+    def by_time(self) -> np.ndarray:
+        """The order that sorts the moments by time alone, (n_rows,) int64."""
+        return stable_order(self.at)
 
 
 @dataclass(frozen=True)

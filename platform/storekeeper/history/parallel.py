@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -29,3 +31,18 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], *, rows:
         return [work(item) for item in given]
     with ThreadPoolExecutor(min(len(given), cores())) as pool:
         return list(pool.map(work, given))
+
+
+def gathered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """`values[places]` for (n,) places within the values; each core gathers a stretch of them."""
+    if len(places) < WORTHWHILE:
+        return np.asarray(values[places])
+    found = np.empty(len(places), values.dtype)
+    edges = np.linspace(0, len(places), cores() + 1).astype(int)
+
+    def gather(stretch: slice) -> None:
+        # "clip" writes straight into the result, where "raise" would fill a copy first.
+        values.take(places[stretch], out=found[stretch], mode="clip")
+
+    side_by_side(gather, map(slice, edges[:-1], edges[1:]), rows=len(places))
+    return found

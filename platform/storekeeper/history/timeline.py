@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from storekeeper.history.log import is_log
 from storekeeper.history.order import order_by_code, stable_order
+from storekeeper.history.parallel import gathered
 
 _LARGEST = 2**62
 
@@ -98,14 +100,14 @@ def sort_history(codes: np.ndarray, time: np.ndarray, known: np.ndarray | None, 
     """
     every = not len(codes) or int(codes.min()) >= 0
     rows = None if every else np.flatnonzero(codes >= 0)
-    code, at = (codes, time) if rows is None else (codes[rows], time[rows])
+    code, at = (codes, time) if rows is None else (gathered(codes, rows), gathered(time, rows))
     ties = known if known is None or rows is None else known[rows]
     first = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=count))]).astype(np.int64)
     origin = int(at.min()) if len(at) else 0
     span = (int(at.max()) - origin + 3) if len(at) else 1
     fits = count * span < _LARGEST
     order = _order(code, at, ties, count, (origin, span) if fits else None)
-    sorted_time = at if order is None else at[order]
+    sorted_time = at if order is None else gathered(at, order)
     axis = _axis(first, sorted_time, origin, span) if fits else None
     return Timeline(_source_rows(order, rows, len(at)), sorted_time, first, axis, origin, span)
 
@@ -113,7 +115,7 @@ def sort_history(codes: np.ndarray, time: np.ndarray, known: np.ndarray | None, 
 def _source_rows(order: np.ndarray | None, rows: np.ndarray | None, count: int) -> np.ndarray:
     if order is None:
         return np.arange(count) if rows is None else rows
-    return order if rows is None else rows[order]
+    return order if rows is None else gathered(rows, order)
 
 
 def _axis(first: np.ndarray, time: np.ndarray, origin: int, span: int) -> np.ndarray:
@@ -128,19 +130,12 @@ def _order(
 ) -> np.ndarray | None:
     """Order by (code, time, ties, position); None where the events stand in it already."""
     grouped = bool(np.all(code[1:] >= code[:-1]))
-    if not grouped and _is_log(at, ties):
+    if not grouped and is_log(at, ties):
         return order_by_code(code.astype(np.int32, copy=False), count)
     if axis is None:
         return np.lexsort((at, code) if ties is None else (ties, at, code))
     origin, span = axis
     return _argsort(code.astype(np.int64) * span + (at - origin), ties)
-
-
-def _is_log(at: np.ndarray, ties: np.ndarray | None) -> bool:
-    """Whether events stand in the order of their times, equal ones in that of their ties."""
-    if not np.all(at[1:] >= at[:-1]):
-        return False
-    return ties is None or bool(np.all((at[1:] > at[:-1]) | (ties[1:] >= ties[:-1])))
 
 
 def _argsort(axis: np.ndarray, ties: np.ndarray | None) -> np.ndarray | None:
