@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, PushSource, StreamFeatureView, ValueType
 from feast.aggregation import Aggregation
 from feast.types import Float64, Int64
 
-from benchmarks.cases import TTL_DAYS, VIEWS, WINDOWS
+from benchmarks.cases import SUMS, TTL_DAYS, VIEWS, WINDOWS
 from benchmarks.data import feature_names
 
 _CONFIG = """
@@ -58,6 +59,22 @@ def latest_through_feast(store: str, files: Path, scratch: Path) -> Callable[[],
 
 def windows_through_feast(windows: Sequence[str], files: Path, scratch: Path) -> Callable[[], pa.Table]:
     """Apply one view with the windows given; the callable retrieves it for the spine."""
+    return _retrieval("storekeeper", *_windowed_view(windows, files), files, scratch)
+
+
+def windows_streamed(windows: Sequence[str], files: Path, scratch: Path) -> Callable[[], pa.Table]:
+    """The same, where the answer is streamed, since it may be larger than memory: all that is kept are its sums."""
+    job = _job("storekeeper", *_windowed_view(windows, files), files, scratch)
+
+    def streamed() -> pa.Table:
+        return pa.Table.from_pylist(
+            [{name: pc.sum(batch.column(name)).as_py() for name in SUMS} for batch in job().to_record_batches()]
+        )
+
+    return streamed
+
+
+def _windowed_view(windows: Sequence[str], files: Path) -> tuple[list[Any], list[str]]:
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
     log = FileSource(name="log", path=str(files / "events.parquet"), timestamp_field="event_timestamp")
     aggregations = [
@@ -85,12 +102,17 @@ def windows_through_feast(windows: Sequence[str], files: Path, scratch: Path) ->
         timestamp_field="event_timestamp",
         aggregations=aggregations,
     )
-    return _retrieval("storekeeper", [user, view], [f"activity:{each.name}" for each in aggregations], files, scratch)
+    return [user, view], [f"activity:{each.name}" for each in aggregations]
 
 
 def _retrieval(
     store: str, declarations: list[Any], refs: list[str], files: Path, scratch: Path
 ) -> Callable[[], pa.Table]:
+    job = _job(store, declarations, refs, files, scratch)
+    return lambda: job().to_arrow()
+
+
+def _job(store: str, declarations: list[Any], refs: list[str], files: Path, scratch: Path) -> Callable[[], Any]:
     repo = scratch / "feature_repo"
     repo.mkdir(parents=True)
     config = _CONFIG.format(registry=scratch / "registry.db") + _STORES[store]
@@ -98,8 +120,8 @@ def _retrieval(
     features = FeatureStore(repo_path=str(repo))
     features.apply(declarations)
 
-    def retrieve() -> pa.Table:
+    def ask() -> Any:
         spine = pd.read_parquet(files / "spine.parquet")
-        return features.get_historical_features(entity_df=spine, features=refs).to_arrow()
+        return features.get_historical_features(entity_df=spine, features=refs)
 
-    return retrieve
+    return ask

@@ -1,7 +1,6 @@
 """The one command: `python -m benchmarks.point_in_time`."""
 
 import json
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 from benchmarks.cases import LARGE, SMALL, Case, Kind, latest
 from benchmarks.machine import machine_facts
 from benchmarks.report import draw, terminal_table, write_docs
-from benchmarks.runner import ROOT, Plan, run_case, unknown_contenders
+from benchmarks.runner import ROOT, Plan, repeatable, run_case, unknown_contenders
 
 KINDS: tuple[Kind, ...] = ("latest", "windows")
 
@@ -58,28 +57,15 @@ def main(
 
 def run(cases: list[Case], plan: Plan, console: Console) -> dict[str, Any]:
     """Run the cases and say what ran, on what."""
-    report: dict[str, Any] = {"command": repeatable(sys.argv[1:]), "machine": machine_facts(), "cases": []}
+    report: dict[str, Any] = {
+        "command": repeatable("benchmarks.point_in_time", sys.argv[1:]),
+        "machine": machine_facts(),
+        "cases": [],
+    }
     with console.status("") as status:
         for each in cases:
             report["cases"].append(run_case(each, plan, status.update))
     return report
-
-
-def repeatable(arguments: list[str]) -> str:
-    """The command for somebody else's machine: without this one's paths.
-
-    >>> repeatable(["--large", "--json", "out.json", "--only", "windows"])
-    'python -m benchmarks.point_in_time --large --only windows'
-    """
-    kept: list[str] = []
-    pending = iter(arguments)
-    for argument in pending:
-        name, *value = argument.split("=", 1)
-        if name not in ("--json", "--data"):
-            kept.append(argument)
-        elif not value:
-            next(pending, None)
-    return shlex.join(["python", "-m", "benchmarks.point_in_time", *kept])
 
 
 def chosen_cases(

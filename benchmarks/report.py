@@ -43,12 +43,16 @@ def terminal_table(case: dict[str, Any]) -> Table:
 
 def write_docs(report: dict[str, Any], docs: Path = DOCS, pictures: Path = PICTURES) -> None:
     """Put the results between the marks of docs/benchmarks.md."""
-    text = docs.read_text(encoding="utf-8")
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
-    parts = [before, _BEGIN, "\n\n", _machine_text(report), *(_case_text(case, pictures) for case in report["cases"])]
+    parts = [_machine_text(report), *(_case_text(case, pictures) for case in report["cases"])]
+    put_between((_BEGIN, _END), "".join(parts).rstrip("\n"), docs)
+
+
+def put_between(marks: tuple[str, str], text: str, docs: Path) -> None:
+    """Replace what stands between two marks of a page."""
+    before, rest = docs.read_text(encoding="utf-8").split(marks[0])
+    _, after = rest.split(marks[1])
     partial = docs.with_suffix(".partial")
-    partial.write_text("".join([*parts, _END, after]), encoding="utf-8")
+    partial.write_text(f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{after}", encoding="utf-8")
     partial.replace(docs)
 
 

@@ -1,6 +1,7 @@
 """Run the contenders of a case, each in a process of its own, in turns."""
 
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.answers import difference
-from benchmarks.cases import CONTENDERS, TOY, Case, Contender
+from benchmarks.cases import CONTENDERS, TOY, Case, Contender, Kind
 from benchmarks.data import files_of
 
 ROOT = Path(__file__).parent.parent
@@ -77,14 +78,16 @@ def run_case(case: Case, plan: Plan, tell: Callable[[str], None]) -> dict[str, o
                 tell(f"{case.title}: {contender.name}, run {turn + 1} of {plan.runs}")
                 # Whoever comes first shall not be the one who waits for the disk.
                 _read_all(files)
-                arguments = [case.kind, contender.name, files, toy, answers / f"{contender.name}.parquet"]
-                _run_once(result, [str(argument) for argument in arguments], plan.timeout_seconds)
+                answer = answers / f"{contender.name}.parquet"
+                run_once(result, case.kind, files, toy, answer, plan.timeout_seconds)
     _check(contenders, results, answers)
     facts = {"title": case.title, "slug": case.slug} | asdict(case)
     return facts | {"results": [results[each.name].as_json() for each in contenders]}
 
 
-def _run_once(result: Result, arguments: list[str], timeout_seconds: float) -> None:
+def run_once(result: Result, kind: Kind, files: Path, toy: Path, answer: Path, timeout_seconds: float) -> None:
+    """Run the result's contender in a process of its own, and note in the result how that went."""
+    arguments = [kind, result.contender, str(files), str(toy), str(answer)]
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", *arguments]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_seconds, check=False)
@@ -128,3 +131,20 @@ def unknown_contenders(names: Sequence[str]) -> list[str]:
     """Names that no case has."""
     known = {each.name for contenders in CONTENDERS.values() for each in contenders}
     return [name for name in names if name not in known]
+
+
+def repeatable(module: str, arguments: list[str]) -> str:
+    """The command for somebody else's machine: without this one's paths.
+
+    >>> repeatable("benchmarks.point_in_time", ["--large", "--json", "out.json", "--only", "windows"])
+    'python -m benchmarks.point_in_time --large --only windows'
+    """
+    kept: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        name, *value = argument.split("=", 1)
+        if name not in ("--json", "--data"):
+            kept.append(argument)
+        elif not value:
+            next(pending, None)
+    return shlex.join(["python", "-m", module, *kept])

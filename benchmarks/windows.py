@@ -15,8 +15,10 @@ def prepare(contender: str, files: Path, scratch: Path) -> Callable[[], pa.Table
         import duckdb  # noqa: F401  (importing isn't part of the work)
 
         return lambda: _sql(PLANS[contender](), files)
-    from benchmarks.feast_projects import windows_through_feast
+    from benchmarks.feast_projects import windows_streamed, windows_through_feast
 
+    if contender == "streamed":
+        return windows_streamed(tuple(WINDOWS), files, scratch)
     windows = {"storekeeper": tuple(WINDOWS), "one-window": (LONGEST,)}[contender]
     return windows_through_feast(windows, files, scratch)
 

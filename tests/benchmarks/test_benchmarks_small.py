@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.answers import difference
 from benchmarks.cases import CONTENDERS, TOY
-from benchmarks.point_in_time import chosen_cases, repeatable
+from benchmarks.point_in_time import chosen_cases
 from benchmarks.report import draw, write_docs
-from benchmarks.runner import Plan, Result, run_case
+from benchmarks.runner import Plan, Result, repeatable, run_case
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,7 +102,9 @@ def test_results_are_written_between_the_marks(tmp_path: Path) -> None:
 
 def test_the_written_command_names_no_place_of_this_machine() -> None:
     """Output paths aren't part of what others have to type."""
-    assert repeatable(["--json=a.json", "--large", "--data", "/x"]).endswith("point_in_time --large")
+    assert repeatable("benchmarks.point_in_time", ["--json=a.json", "--large", "--data", "/x"]).endswith(
+        "point_in_time --large"
+    )
 
 
 def test_sizes_given_replace_the_usual_ones() -> None:
