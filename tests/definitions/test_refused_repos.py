@@ -129,6 +129,58 @@ CASES = {
         _windowed('Aggregation(function="count", time_window=timedelta(days=-1), name="f")'),
         "time_window",
     ),
+    "a window longer than the calendar": (
+        _windowed('Aggregation(function="count", time_window=timedelta(days=999_999_999), name="f")'),
+        r"time_window may be at most 9,999 years.*time_window=None",
+    ),
+    "aggregations that the registry forgets": (
+        GOOD
+        + """
+from feast import BatchFeatureView
+broken = BatchFeatureView(
+    name="broken", entities=[user], source=log, mode="python", schema=[Field(name="f", dtype=Int64)],
+    aggregations=[Aggregation(column="cents", function="sum", time_window=timedelta(days=1), name="f")],
+)
+""",
+        r"'broken' is a BatchFeatureView with aggregations.*StreamFeatureView",
+    ),
+    "a transformation of a batch view": (
+        GOOD
+        + """
+from feast import BatchFeatureView
+broken = BatchFeatureView(
+    name="broken", entities=[user], source=log, mode="pandas", udf=lambda df: df, udf_string="lambda df: df",
+    schema=[Field(name="cents", dtype=Int64)],
+)
+""",
+        r"'broken' has a transformation",
+    ),
+    "a transformation of a stream view": (
+        _windowed('Aggregation(function="count", name="f")').replace(
+            'timestamp_field="at",\n    schema', 'mode="pandas", udf=lambda df: df, timestamp_field="at",\n    schema'
+        ),
+        r"'broken' has a transformation",
+    ),
+    "a stream view over a table": (
+        _windowed('Aggregation(function="count", name="f")').replace(
+            'PushSource(name="push", batch_source=log)', "log"
+        ),
+        r"'broken'.*PushSource",
+    ),
+    "a stream view with another time": (
+        _windowed('Aggregation(function="count", name="f")').replace(
+            'timestamp_field="at",\n    schema', 'timestamp_field="when",\n    schema'
+        ),
+        r"'broken' has timestamp_field 'when'.*'log' has 'at'",
+    ),
+    "a negative ttl": (
+        _latest().replace('name="broken",', 'name="broken", ttl=timedelta(days=-1),'),
+        r"'broken': ttl must not be negative",
+    ),
+    "one feature twice": (
+        _latest(schema='Field(name="cents", dtype=Int64), Field(name="cents", dtype=Int64)'),
+        r"'broken' declares 'cents' more than once",
+    ),
     "a hop longer than its window": (
         _windowed(
             'Aggregation(function="count", time_window=timedelta(days=1), slide_interval=timedelta(days=2), name="f")'

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, walk_tb
 from typing import Any
 
 from feast.entity import Entity
@@ -15,6 +15,7 @@ from feast.inference import update_feature_views_with_inferred_features_and_enti
 from feast.infra.provider import get_provider
 from feast.repo_config import RepoConfig
 from feast.repo_operations import get_repo_files, parse_repo
+from feast.stream_feature_view import StreamFeatureView
 
 from storekeeper.errors import DefinitionError, StorekeeperError, listing
 
@@ -57,12 +58,30 @@ def _parsed(repo: Path) -> Any:
         return parse_repo(repo)
     except StorekeeperError:
         raise
+    except AssertionError as error:
+        raise _without_push_source(error) or _unreadable(error, repo) from error
     except Exception as error:
         # A file of the repo is code: it may fail in any way.
-        raise DefinitionError(
-            f"The feature repo can't be read: {_place(error, repo)}{type(error).__name__}: {error}. "
-            f"Correct that, and apply again."
-        ) from error
+        raise _unreadable(error, repo) from error
+
+
+def _unreadable(error: Exception, repo: Path) -> DefinitionError:
+    return DefinitionError(
+        f"The feature repo can't be read: {_place(error, repo)}{type(error).__name__}: {error}. "
+        f"Correct that, and apply again."
+    )
+
+
+def _without_push_source(error: AssertionError) -> DefinitionError | None:
+    """Feast asserts, without a word, that a stream feature view has a stream source."""
+    frame = list(walk_tb(error.__traceback__))[-1][0]
+    view = frame.f_locals.get("obj")
+    if not isinstance(view, StreamFeatureView):
+        return None
+    return DefinitionError(
+        f"Feature view '{view.name}': a StreamFeatureView's source must be a stream source. Wrap the table in one: "
+        f"source=PushSource(name=..., batch_source=...)."
+    )
 
 
 def _place(error: Exception, repo: Path) -> str:

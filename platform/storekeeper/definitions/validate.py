@@ -3,13 +3,17 @@
 Feast itself registers a view over a missing file, a missing column or a wrong type without a word.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 
 import pyarrow as pa
+from feast.batch_feature_view import BatchFeatureView
 from feast.feature_view import FeatureView
 from feast.repo_config import RepoConfig
+from feast.stream_feature_view import StreamFeatureView
 
-from storekeeper.definitions.views import ViewPlan, plan_view
+from storekeeper.definitions.views import ViewPlan, batch_source, plan_view
 from storekeeper.errors import DefinitionError, listing
 from storekeeper.history.columns import column_kind
 from storekeeper.history.keys import key_kind
@@ -28,12 +32,39 @@ def validate_views(views: Iterable[FeatureView], config: RepoConfig) -> None:
     """
     schemas: dict[tuple[str, str], pa.Schema] = {}
     for view in views:
+        _refuse_unkept(view)
         plan = plan_view(view)
         source = plan.source
         address = (type(source).__name__, str(source.to_proto().SerializeToString()))
         if address not in schemas:
             schemas[address] = _mapped(check_source(source, config), source.field_mapping)
         check_plan(plan, schemas[address])
+
+
+def _refuse_unkept(view: FeatureView) -> None:
+    """Refuse what Feast would register without it, or nothing here would carry out: answers would be other ones."""
+    if isinstance(view, BatchFeatureView) and view.aggregations and not isinstance(view, StreamFeatureView):
+        raise DefinitionError(
+            f"Feature view '{view.name}' is a BatchFeatureView with aggregations, which the registry doesn't keep. "
+            f"Declare it as StreamFeatureView(source=PushSource(name=..., batch_source=...), timestamp_field=...)."
+        )
+    if getattr(view, "feature_transformation", None) is not None:
+        raise DefinitionError(
+            f"Feature view '{view.name}' has a transformation (udf), which isn't carried out on histories. Put it in "
+            f"the source's query, or in an on-demand feature view."
+        )
+    if view.ttl is not None and view.ttl < timedelta(0):
+        raise DefinitionError(f"Feature view '{view.name}': ttl must not be negative. Received: {view.ttl}.")
+    twice = [name for name, count in Counter(field.name for field in view.features).items() if count > 1]
+    if twice:
+        raise DefinitionError(f"Feature view '{view.name}' declares {listing(twice)} more than once in its schema.")
+    source = batch_source(view)
+    named = getattr(view, "timestamp_field", None)
+    if named and named not in (source.timestamp_field, source.field_mapping.get(source.timestamp_field)):
+        raise DefinitionError(
+            f"Feature view '{view.name}' has timestamp_field '{named}', and its source '{source.name}' has "
+            f"'{source.timestamp_field}'. Name the same column in both."
+        )
 
 
 def _mapped(schema: pa.Schema, mapping: dict[str, str]) -> pa.Schema:

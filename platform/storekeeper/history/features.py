@@ -7,10 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from storekeeper.errors import DefinitionError, listing
+from storekeeper.history.columns import column_kind
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+#: A window may be as long as the calendar has years: what begins earlier is all history.
+LONGEST_WINDOW_US = 9_999 * 366 * DAY_US
 
 #: Function name -> kinds of column it takes. `event` is the event itself (an empty column name).
 FUNCTIONS: dict[str, frozenset[str]] = {
@@ -75,6 +78,11 @@ class WindowFeature:
             raise DefinitionError(
                 f"Feature '{self.name}': time_window must be longer than zero. Received: {self.window_us / 1e6:g} s."
             )
+        if self.window_us > LONGEST_WINDOW_US:
+            raise DefinitionError(
+                f"Feature '{self.name}': time_window may be at most {LONGEST_WINDOW_US // (366 * DAY_US):,} years. "
+                f"Received: {self.window_us // DAY_US:,} days. For all history, leave it out (time_window=None)."
+            )
         if self.hop_us is not None and not 0 < self.hop_us <= self.window_us:
             raise DefinitionError(
                 f"Feature '{self.name}': slide_interval must be longer than zero and at most the time_window "
@@ -136,7 +144,8 @@ class WindowFeature:
         if base in {"mean", "var", "std", "seconds_since_last", "seconds_since_first"}:
             return pa.float64()
         if base == "sum":
-            return pa.float64() if column_type is not None and pa.types.is_floating(column_type) else pa.int64()
+            is_float = column_type is not None and column_kind(column_type) == "float"
+            return pa.float64() if is_float else pa.int64()
         return pa.list_(column_type) if base == "last_n" else column_type
 
 
