@@ -1,6 +1,6 @@
-"""Where state blobs live: one ordered key-value table a view."""
+"""Where online state lives: per view a layer of state blobs, and one of what was pushed since."""
 
-from storekeeper.online.backends.base import Backend, StateRow, ViewMeta
+from storekeeper.online.backends.base import Asked, Backend, Found, PushedRow, Settled, StateRow, ViewMeta
 from storekeeper.online.backends.sqlite import SQLiteBackend
 
-__all__ = ["Backend", "SQLiteBackend", "StateRow", "ViewMeta"]
+__all__ = ["Asked", "Backend", "Found", "PushedRow", "SQLiteBackend", "Settled", "StateRow", "ViewMeta"]

@@ -1,0 +1,250 @@
+"""What every backend promises to many callers at once: threads, processes, readers beside writers."""
+
+import multiprocessing
+import random
+import struct
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from online.backends.two_layers import META, VIEW, contents, in_threads, look, pushed_row, settled, state_rows
+from storekeeper.online.backends import Asked, Backend, PushedRow, StateRow
+
+# Python 3.12 warns of threads at a fork.
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
+WRITERS = 8
+EVERYONE = [b"a", b"b", b"c"]
+
+
+def _offered() -> list[PushedRow]:
+    """Rows of a few slots whose ranks differ in their last part alone, in one of the three, or not at all."""
+    draw = random.Random(7)  # noqa: S311
+    rows = [
+        PushedRow(
+            draw.choice(EVERYONE), draw.choice([b"", b"s", b"t"]), draw.choice([-3, 1, 2]), draw.choice([1, 2]),
+            draw.choice([b"", b"v", b"w", b"w\x00"]),
+        )
+        for _ in range(150)
+    ]  # fmt: skip
+    return rows + rows[:50]
+
+
+def _greatest(rows: Sequence[PushedRow]) -> list[PushedRow]:
+    """What is left when rows come in order."""
+    kept = {(row.key, row.slot): row for row in sorted(rows, key=lambda row: row.rank)}
+    return sorted(kept.values(), key=lambda row: (row.key, row.event_us, row.known_us, row.slot))
+
+
+def _push_all(backend: Backend, seed: int) -> list[PushedRow]:
+    """One writer's work: all rows, in an order of its own, a few at a time. Which were written."""
+    rows, written = _offered(), []
+    draw = random.Random(seed)  # noqa: S311
+    draw.shuffle(rows)
+    while rows:
+        batch = [rows.pop() for _ in range(min(len(rows), draw.randint(1, 9)))]
+        written += [row for row, was in zip(batch, backend.push(VIEW, batch), strict=True) if was]
+    return written
+
+
+def test_writers_in_threads_end_as_one(backend: Backend) -> None:
+    """Many writers of the same rows, each in an order of its own, leave the greatest; each was written once."""
+    works = [partial(_push_all, backend, seed) for seed in range(WRITERS)]
+    written = [row for rows in in_threads(*works) for row in rows]
+    left = _greatest(_offered())
+    assert list(backend.pushed(VIEW)) == left
+    assert len(written) == len(set(written))
+    assert set(left) <= set(written)
+
+
+def _in_process(backend: Backend, seed: int, answer: Any) -> None:
+    answer.send(_push_all(backend, seed))
+
+
+def test_writers_in_processes_end_as_one(outside_place: Any) -> None:
+    """The same of processes that were forked from one that had the backend open; its own connection is left whole."""
+    backend = outside_place.open()
+    backend.push(VIEW, [pushed_row(b"first", 1)])
+    context = multiprocessing.get_context("fork")
+    pipes = [context.Pipe(duplex=False) for _ in range(WRITERS)]
+    processes = [
+        context.Process(target=_in_process, args=(backend, seed, answer)) for seed, (_, answer) in enumerate(pipes)
+    ]
+    for process in processes:
+        process.start()
+    written = [row for taken, _ in pipes for row in taken.recv()]
+    for process in processes:
+        process.join()
+    left = _greatest([*_offered(), pushed_row(b"first", 1)])
+    assert [process.exitcode for process in processes] == [0] * WRITERS
+    assert list(backend.pushed(VIEW)) == list(outside_place.open().pushed(VIEW)) == left
+    assert len(written) == len(set(written))
+    assert set(left) <= {*written, pushed_row(b"first", 1)}
+
+
+def test_a_fork_opens_a_connection_of_its_own(outside_place: Any) -> None:
+    """Parent and child use one backend in turn; neither disturbs the other, also when the child closes it."""
+    backend = outside_place.open()
+    backend.replace(VIEW, state_rows(b"parent"), META)
+    mine, theirs = multiprocessing.Pipe()
+
+    def child() -> None:
+        for turn in range(3):
+            theirs.recv()
+            backend.push(VIEW, [pushed_row(b"k", turn)])
+            theirs.send(look(backend, [b"k", b"key 0"]))
+        backend.close()
+        theirs.send("closed")
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    for turn in range(3):
+        assert look(backend, [b"k"]).state == [None]
+        mine.send("go on")
+        assert mine.recv().state == [None, b"parent"]
+        assert list(backend.pushed(VIEW)) == [pushed_row(b"k", turn)]
+    assert mine.recv() == "closed"
+    process.join()
+    assert backend.push(VIEW, [pushed_row(b"k", 9)]) == [True]
+    assert (process.exitcode, look(backend, [b"key 0"]).state) == (0, [b"parent"])
+
+
+# Below, an entity's state is the set of the numbers of those pushed rows that it holds, so that it tells what is lost
+# or counted twice.
+
+
+def _numbers(value: bytes | None) -> list[int]:
+    return [number for (number,) in struct.iter_unpack(">q", value or b"")]
+
+
+def _value(numbers: Sequence[int]) -> bytes:
+    return b"".join(struct.pack(">q", number) for number in sorted(numbers))
+
+
+def _event(key: bytes, number: int) -> PushedRow:
+    return pushed_row(key, number, _value([number]), slot=struct.pack(">q", number))
+
+
+def _seen(backend: Backend) -> dict[bytes, list[int]]:
+    """For every entity, all numbers that a reader finds in its state and beside it."""
+    (found,) = backend.read([Asked(VIEW, EVERYONE)])
+    numbers = {key: _numbers(value) for key, value in zip(EVERYONE, found.state, strict=True)}
+    for owner, value in zip(found.owners, found.pushed, strict=True):
+        numbers[EVERYONE[owner]] += _numbers(value)
+    return numbers
+
+
+class _Materialisation:
+    """Takes what was pushed into state, time and again, as a materialisation would."""
+
+    def __init__(self, backend: Backend, way: str) -> None:
+        self.backend, self.way = backend, way
+        self.held: dict[bytes, set[int]] = {key: set() for key in EVERYONE}
+
+    def run(self) -> None:
+        taken = list(self.backend.pushed(VIEW))
+        for row in taken:
+            self.held[row.key].update(_numbers(row.value))
+        # An update writes those entities alone that have something new.
+        keys = sorted({row.key for row in taken}) if self.way == "update" else EVERYONE
+        rows = [StateRow(key, 1, 1, _value(list(self.held[key]))) for key in keys]
+        getattr(self.backend, self.way)(VIEW, iter(rows), META, map(settled, taken))
+
+
+@pytest.mark.parametrize("way", ["replace", "update"])
+def test_nothing_is_lost_or_counted_twice(backend: Backend, way: str) -> None:
+    """Readers beside a writer find each pushed row in the state or beside it, never in both, and no row missing."""
+    events, done = 60, threading.Event()
+
+    def write() -> None:
+        materialisation = _Materialisation(backend, way)
+        try:
+            for number in range(events):
+                backend.push(VIEW, [_event(key, number) for key in EVERYONE])
+                if number % 3 == 2:
+                    materialisation.run()
+        finally:
+            done.set()
+
+    def read() -> list[int]:
+        lengths = []
+        while not done.is_set():
+            for numbers in _seen(backend).values():
+                assert sorted(numbers) == list(range(len(numbers)))
+                lengths.append(len(numbers))
+        return lengths
+
+    _, *seen = in_threads(write, read, read)
+    for lengths in seen:
+        by_entity = [lengths[start :: len(EVERYONE)] for start in range(len(EVERYONE))]
+        assert by_entity == [sorted(entity) for entity in by_entity]
+    assert _seen(backend) == {key: list(range(events)) for key in EVERYONE}
+    assert list(backend.pushed(VIEW)) == []
+
+
+@pytest.mark.parametrize("way", ["replace", "update"])
+def test_writers_beside_a_materialisation(backend: Backend, way: str) -> None:
+    """What several writers push while state is replaced ends in the state or beside it, and nowhere twice."""
+    each, left = 20, threading.Semaphore(0)
+
+    def write(writer: int) -> None:
+        for number in range(writer * each, (writer + 1) * each):
+            assert backend.push(VIEW, [_event(key, number) for key in EVERYONE]) == [True] * len(EVERYONE)
+        left.release()
+
+    def materialise() -> None:
+        materialisation, ended = _Materialisation(backend, way), 0
+        while ended < 4:
+            materialisation.run()
+            ended += left.acquire(blocking=False)
+            for numbers in _seen(backend).values():
+                assert len(numbers) == len(set(numbers))
+
+    in_threads(materialise, *[partial(write, writer) for writer in range(4)])
+    everything = list(range(4 * each))
+    assert {key: sorted(numbers) for key, numbers in _seen(backend).items()} == dict.fromkeys(EVERYONE, everything)
+
+
+def test_readers_never_see_a_mixture(backend: Backend) -> None:
+    """While a view is replaced again and again, each read is of one replacement, whatever connection it takes."""
+    keys, done = [b"%03d" % i for i in range(600)], threading.Event()
+    backend.replace(VIEW, state_rows(b"0", keys), META)
+
+    def write() -> None:
+        try:
+            for turn in range(1, 12):
+                backend.replace(VIEW, state_rows(b"%d" % turn, keys), META)
+        finally:
+            done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            assert len(set(look(backend, keys).state)) == 1
+
+    in_threads(write, read, read)
+    assert contents(backend).state == [b"11"] * 600
+
+
+def test_making_and_dropping_beside_readers(backend: Backend) -> None:
+    """Views that come and go are no error to those who read or push."""
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        try:
+            for _ in range(10):
+                backend.create(VIEW)
+                backend.replace(VIEW, state_rows(b"v"), META)
+                backend.drop(VIEW)
+        finally:
+            done.set()
+
+    def use() -> None:
+        while not done.is_set():
+            assert look(backend, [b"key 0"]).state[0] in {None, b"v"}
+            assert backend.push(VIEW, [pushed_row(b"k", 1)]) in ([True], [False])
+            assert backend.count(VIEW) in {0, 3}
+
+    in_threads(come_and_go, use, use)
