@@ -8,6 +8,8 @@ EXTRAS = {
     "keras": "tensorflow",
     "matplotlib": "train",
     "onnxruntime": "serve",
+    "prometheus_client": "serve",
+    "scipy": "serve",
     "sklearn": "train",
     "starlette": "serve",
     "tensorflow": "tensorflow",
