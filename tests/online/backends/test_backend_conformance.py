@@ -337,7 +337,7 @@ def test_an_interrupted_push_writes_nothing(backend: Backend) -> None:
 
 @pytest.mark.parametrize("way", ["replace", "update"])
 def test_readers_see_all_of_the_old_while_the_new_comes(backend: Backend, place: Any, way: str) -> None:
-    """In the middle of either stream, others read the old state together with the pushed rows that it lacks."""
+    """In the middle of either stream, whoever reads finds the old state together with the pushed rows that it lacks."""
     backend.replace(VIEW, state_rows(b"old"), META)
     rows = [pushed_row(KEYS[0], 1), pushed_row(KEYS[2], 1)]
     backend.push(VIEW, rows)
@@ -346,6 +346,7 @@ def test_readers_see_all_of_the_old_while_the_new_comes(backend: Backend, place:
     def watched(stream: list[Any]) -> Iterator[Any]:
         for item in stream:
             yield item
+            seen.append(contents(backend))
             seen.extend(in_threads(lambda: contents(backend), lambda: contents(place.open())))
 
     getattr(backend, way)(VIEW, watched(state_rows(b"new")), ViewMeta(99, {}), watched([settled(row) for row in rows]))

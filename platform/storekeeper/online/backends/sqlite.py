@@ -1,21 +1,37 @@
 """State in one SQLite file: the embedded default."""
 
 import json
-import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from storekeeper.errors import SourceError
-from storekeeper.online.backends.base import StateRow, ViewMeta
+from storekeeper.online.backends.base import Asked, Found, PushedRow, Settled, StateRow, ViewMeta
+from storekeeper.online.backends.connections import OwnConnections
+from storekeeper.online.backends.sqlite_file import (
+    OpenFile,
+    broken,
+    make_room,
+    open_file,
+    pushed_table,
+    state_table,
+)
+from storekeeper.online.backends.sqlite_reading import Part, Row, arrange, select, select_there, split
 
-_KEYS_PER_QUERY = 500
+_STATE_COLUMNS = attrgetter("key", "event_us", "known_us", "value")
+_PUSHED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us", "value")
+_ROWS_PER_INSERT = 100
+_SETTLED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us")
 
 
 class SQLiteBackend:
-    """A WAL-mode SQLite file: one table a view, one connection a thread.
+    """A WAL-mode SQLite file: two tables a view. A thread reads by one connection and writes by another.
+
+    A stream of rows given to `replace` or `update` may read; what it reads is the old state. It must not write:
+    SQLite has one writer at a time, and the others wait for it.
 
     Parameters
     ----------
@@ -25,196 +41,172 @@ class SQLiteBackend:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._local = threading.local()
+        self._readers: OwnConnections[OpenFile] = OwnConnections(OpenFile.close)
+        self._writers: OwnConnections[OpenFile] = OwnConnections(OpenFile.close)
 
     def create(self, view: str) -> None:
-        """Make room for a view."""
+        """Make room for a view; nothing happens where there is one."""
         with self._writing() as connection:
-            _create(connection, view)
+            make_room(connection, view)
 
     def drop(self, view: str) -> None:
-        """Forget a view and its state."""
+        """Forget a view, its state and its pushed rows."""
         with self._writing() as connection:
-            connection.execute(f"DROP TABLE IF EXISTS {_table(view)}")
+            connection.execute(f"DROP TABLE IF EXISTS {state_table(view)}")
+            connection.execute(f"DROP TABLE IF EXISTS {pushed_table(view)}")
             connection.execute("DELETE FROM view_meta WHERE view = ?", (view,))
 
-    def read(self, view: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Blobs in the order of the keys."""
-        connection = self._reader()
-        if connection is None or not keys:
-            return [None] * len(keys)
-        unique = list(dict.fromkeys(keys))
-        try:
-            with _one_snapshot(connection, statements=-(-len(unique) // _KEYS_PER_QUERY)):
-                found = dict(_select(connection, view, unique))
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                return [None] * len(keys)
-            raise self._broken(error) from error
-        except sqlite3.DatabaseError as error:
-            raise self._broken(error) from error
-        return [found.get(key) for key in keys]
-
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta) -> int:
-        """All of a view's state in one transaction."""
-        with self._writing() as connection:
-            connection.execute(f"DROP TABLE IF EXISTS {_table(view)}")
-            _create(connection, view)
-            sql = f"INSERT INTO {_table(view)} VALUES (?, ?, ?, ?)"  # noqa: S608 (quoted)
-            cursor = connection.executemany(sql, ((r.key, r.event_us, r.known_us, r.value) for r in rows))
-            connection.execute(
-                "INSERT OR REPLACE INTO view_meta VALUES (?, ?, ?, ?)",
-                (view, meta.until_us, json.dumps(meta.kinds), meta.made_from),
-            )
-            return max(cursor.rowcount, 0)
-
-    def upsert(self, view: str, rows: Iterable[StateRow]) -> int:
-        """Write rows unless a newer one is there."""
-        with self._writing() as connection:
-            _create(connection, view)
-            table = _table(view)
-            sql = (
-                f"INSERT INTO {table} AS mine VALUES (?, ?, ?, ?) ON CONFLICT (entity_key) DO UPDATE SET "  # noqa: S608
-                f"event_us = excluded.event_us, known_us = excluded.known_us, value = excluded.value "
-                f"WHERE (excluded.event_us, excluded.known_us) >= (mine.event_us, mine.known_us)"
-            )
-            count = 0
-            for row in rows:
-                connection.execute(sql, (row.key, row.event_us, row.known_us, row.value))
-                count += 1
-            return count
+    def views(self) -> list[str]:
+        """Names of all views that there is room for, ascending."""
+        return sorted(view for (view,) in self._rows("SELECT view FROM view_meta"))
 
     def meta(self, view: str) -> ViewMeta | None:
-        """What is known of the view."""
-        connection = self._reader()
-        if connection is None:
-            return None
-        try:
-            row = connection.execute(
-                "SELECT until_us, kinds, made_from FROM view_meta WHERE view = ?", (view,)
-            ).fetchone()
-        except sqlite3.DatabaseError as error:
-            raise self._broken(error) from error
-        return None if row is None else ViewMeta(row[0], json.loads(row[1]), row[2])
+        """What is known of the view; None where there is no room for it."""
+        rows = self._rows("SELECT until_us, kinds, made_from FROM view_meta WHERE view = ?", (view,))
+        return ViewMeta(rows[0][0], json.loads(rows[0][1]), rows[0][2]) if rows else None
 
     def count(self, view: str) -> int:
         """How many entities of a view have state."""
-        connection = self._reader()
-        if connection is None or self.meta(view) is None:
-            return 0
-        return int(connection.execute(f"SELECT count(*) FROM {_table(view)}").fetchone()[0])  # noqa: S608 (quoted)
+        rows = self._rows(f"SELECT count(*) FROM {state_table(view)}")  # noqa: S608 (quoted)
+        return int(rows[0][0]) if rows else 0
 
     def keys(self, view: str) -> list[bytes]:
-        """All entity keys of a view, ascending."""
-        connection = self._reader()
-        if connection is None or self.meta(view) is None:
-            return []
-        rows = connection.execute(f"SELECT entity_key FROM {_table(view)} ORDER BY entity_key")  # noqa: S608 (quoted)
-        return [row[0] for row in rows]
+        """All entity keys of a view that have state or pushed rows, ascending."""
+        sql = (
+            f"SELECT entity_key FROM {state_table(view)} UNION SELECT entity_key FROM {pushed_table(view)} "  # noqa: S608
+            f"ORDER BY entity_key"
+        )
+        return [key for (key,) in self._rows(sql)]
 
-    def views(self) -> list[str]:
-        """Names of all views that there is room for."""
+    def read(self, asked: Sequence[Asked]) -> list[Found]:
+        """State and pushed rows of several views in one go, all of one moment; a view without room has none."""
+        connection = self._reader()
+        parts = split(asked)
+        if connection is None or not parts:
+            return arrange(asked, ())
+        try:
+            return arrange(asked, self._selected(connection, parts))
+        except sqlite3.Error as error:
+            raise broken(self.path, error) from error
+
+    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+        """All of a view's state in one transaction, in which settled rows go. Returns the row count."""
+        with self._writing() as connection:
+            make_room(connection, view)
+            connection.execute(f"DELETE FROM {state_table(view)}")  # noqa: S608 (quoted)
+            return _put(connection, view, rows, meta, settled)
+
+    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+        """As `replace`, but entities that aren't among the rows keep their state."""
+        with self._writing() as connection:
+            make_room(connection, view)
+            return _put(connection, view, rows, meta, settled)
+
+    def push(self, view: str, rows: Iterable[PushedRow]) -> list[bool]:
+        """Write pushed rows, each unless its slot holds one of the same or a greater rank. Which were written."""
+        offered = [_PUSHED_COLUMNS(row) for row in rows]
+        sql = (
+            f"INSERT INTO {pushed_table(view)} AS mine VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "  # noqa: S608
+            f"event_us = excluded.event_us, known_us = excluded.known_us, value = excluded.value WHERE "
+            f"(excluded.event_us, excluded.known_us, excluded.value) > (mine.event_us, mine.known_us, mine.value)"
+        )
+        with self._writing() as connection:
+            if not connection.execute("SELECT 1 FROM view_meta WHERE view = ?", (view,)).fetchone():
+                make_room(connection, view)
+            return [connection.execute(sql, row).rowcount > 0 for row in offered]
+
+    def pushed(self, view: str) -> Iterator[PushedRow]:
+        """All pushed rows of a view, by key, event time, knowledge time and slot; those there at the call."""
+        sql = (
+            f"SELECT entity_key, slot, event_us, known_us, value FROM {pushed_table(view)} "  # noqa: S608 (quoted)
+            f"ORDER BY entity_key, event_us, known_us, slot"
+        )
+        return (PushedRow(*row) for row in self._rows(sql))
+
+    def close(self) -> None:
+        """Close connections: this thread's now, others' when they next ask or end; a later call opens new ones."""
+        self._readers.close()
+        self._writers.close()
+
+    def _reader(self) -> sqlite3.Connection | None:
+        """The thread's connection for reading; None while there is no file, so that reading makes none."""
+        opened = self._readers.current()
+        if opened is not None and opened.is_current():
+            return opened.connection
+        # The file was removed or replaced, or never read by this thread.
+        self._readers.forget()
+        return self._readers.keep(open_file(self.path)).connection if self.path.exists() else None
+
+    def _writer(self) -> sqlite3.Connection:
+        opened = self._writers.current()
+        if opened is None or not opened.is_current(at_once=True):
+            self._writers.forget()
+            self._readers.forget()
+            opened = self._writers.keep(open_file(self.path))
+        return opened.connection
+
+    def _selected(self, connection: sqlite3.Connection, parts: Sequence[Part]) -> list[Row]:
+        try:
+            return select(connection, parts)
+        except sqlite3.OperationalError as error:
+            if not _lacks_table(error):
+                raise
+            return select_there(connection, parts)
+
+    def _rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """What a query gives; nothing where its view's tables, or the file, are not there."""
         connection = self._reader()
         if connection is None:
             return []
         try:
-            return [row[0] for row in connection.execute("SELECT view FROM view_meta ORDER BY view")]
-        except sqlite3.DatabaseError as error:
-            raise self._broken(error) from error
-
-    def _reader(self) -> sqlite3.Connection | None:
-        """The thread's own connection; None while there is no file, so that reading makes none."""
-        connection = self._opened()
-        return self._connect() if connection is None and self.path.is_file() else connection
-
-    def _opened(self) -> sqlite3.Connection | None:
-        """The thread's connection, unless its file was removed or replaced, or the process has forked since."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or self._local.file == _identity(self.path):
-            return connection
-        if self._local.file[0] == os.getpid():
-            connection.close()
-        self._local.connection = None
-        return None
-
-    def _connect(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = None
-        try:
-            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS view_meta (view TEXT PRIMARY KEY, until_us INTEGER, kinds TEXT NOT NULL, "
-                "made_from TEXT NOT NULL)"
-            )
+            return connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            if connection is not None:
-                connection.close()
-            raise self._broken(error) from error
-        self._local.connection, self._local.file = connection, _identity(self.path)
-        return connection
+            if _lacks_table(error):
+                return []
+            raise broken(self.path, error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing."""
-        connection = self._opened() or self._connect()
+        connection = self._writer()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+            yield connection
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._broken(error) from error
-
-    def _broken(self, error: sqlite3.Error) -> SourceError:
-        return SourceError(
-            f"The online store '{self.path}' can't be used ({error}). If the file is damaged, remove it and "
-            f"materialise again: storekeeper materialize."
-        )
+            raise broken(self.path, error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
 
-def _select(connection: sqlite3.Connection, view: str, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    for start in range(0, len(keys), _KEYS_PER_QUERY):
-        chunk = keys[start : start + _KEYS_PER_QUERY]
-        marks = ",".join("?" * len(chunk))
-        sql = f"SELECT entity_key, value FROM {_table(view)} WHERE entity_key IN ({marks})"  # noqa: S608 (quoted)
-        yield from connection.execute(sql, chunk)
+def _lacks_table(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
 
 
-@contextmanager
-def _one_snapshot(connection: sqlite3.Connection, statements: int) -> Iterator[None]:
-    """Several SELECTs of one state of the database; a single one needs no help."""
-    if statements < 2 or connection.in_transaction:
-        yield
-        return
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    """Which file a path names, to which process: an open file keeps its number to itself."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return os.getpid(), 0, 0
-    return os.getpid(), found.st_dev, found.st_ino
-
-
-def _create(connection: sqlite3.Connection, view: str) -> None:
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {_table(view)} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, "
-        f"known_us INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
+def _put(
+    connection: sqlite3.Connection, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled]
+) -> int:
+    count = _insert(connection, view, rows)
+    sql = (
+        f"DELETE FROM {pushed_table(view)} WHERE (entity_key, slot) = (?, ?) "  # noqa: S608 (quoted)
+        f"AND (event_us, known_us) <= (?, ?)"
     )
-    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}', '')", (view,))
+    connection.executemany(sql, map(_SETTLED_COLUMNS, settled))
+    connection.execute(
+        "INSERT OR REPLACE INTO view_meta VALUES (?, ?, ?, ?)",
+        (view, meta.until_us, json.dumps(meta.kinds), meta.made_from),
+    )
+    return count
 
 
-def _table(view: str) -> str:
-    escaped = view.replace('"', '""')
-    return f'"state:{escaped}"'
+def _insert(connection: sqlite3.Connection, view: str, rows: Iterable[StateRow]) -> int:
+    """Write rows as they come, some at a time: a statement a row would take a fifth longer."""
+    values = chain.from_iterable(map(_STATE_COLUMNS, rows))
+    count = 0
+    while some := list(islice(values, 4 * _ROWS_PER_INSERT)):
+        number = len(some) // 4
+        marks = ",".join(["(?, ?, ?, ?)"] * number)
+        connection.execute(f"INSERT OR REPLACE INTO {state_table(view)} VALUES {marks}", some)  # noqa: S608 (quoted)
+        count += number
+    return count

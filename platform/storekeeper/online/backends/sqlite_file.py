@@ -1,0 +1,157 @@
+"""The SQLite file of online state: opening it, bringing older ones forward, and what its errors say."""
+
+import os
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+from storekeeper.errors import SourceError
+
+#: What `PRAGMA user_version` says. 0: a new file, or one of a release that had no pushed rows. 1: two tables a view.
+LAYOUT = 1
+#: How long readers trust that a file wasn't replaced; asking the file system takes as long as finding a key.
+CHECK_NS = 10_000_000
+_CAPITAL = re.compile("[A-Z^]")
+_WAIT_SECONDS = 60
+_STATEMENTS_KEPT = 32
+_WAL_BYTES = 64 << 20
+
+
+class OpenFile:
+    """A connection to a file, as long as its path names that file: an open file keeps its device and number to itself.
+
+    Attributes
+    ----------
+    connection
+        Commits each statement by itself.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection, self._path = connection, str(path)
+        self._identity, self._checked_ns = _identity(self._path), time.monotonic_ns()
+
+    def is_current(self, *, at_once: bool = False) -> bool:
+        """Whether the path still names the file; asked again every few milliseconds, or at once."""
+        now_ns = time.monotonic_ns()
+        if not at_once and now_ns - self._checked_ns < CHECK_NS:
+            return True
+        self._checked_ns = now_ns
+        return _identity(self._path) == self._identity
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (pathlib's takes longer)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def open_file(path: Path) -> OpenFile:
+    """A connection that commits each statement by itself; the file and its folder are made when missing.
+
+    Raises
+    ------
+    SourceError
+        If the file is no database, can't be opened, or was written by a later release.
+    """
+    connection = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Only the thread that opened it uses it; another may close it.
+        connection = sqlite3.connect(
+            path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False,
+            cached_statements=_STATEMENTS_KEPT,
+        )  # fmt: skip
+        _prepare(connection, path)
+    except (sqlite3.Error, OSError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, SourceError):
+            raise
+        raise broken(path, error) from error
+    return OpenFile(connection, path)
+
+
+def broken(path: Path, error: Exception) -> SourceError:
+    """What to raise instead of an error of SQLite or of the file system."""
+    return SourceError(
+        f"The online store '{path}' can't be used ({error}). If the file is damaged, remove it and materialise again: "
+        f"storekeeper materialize."
+    )
+
+
+def state_table(view: str) -> str:
+    """The quoted name of a view's table of state."""
+    return _quoted(f"state:{_told_apart(view)}")
+
+
+def pushed_table(view: str) -> str:
+    """The quoted name of a view's table of pushed rows."""
+    return _quoted(f"pushed:{_told_apart(view)}")
+
+
+def make_room(connection: sqlite3.Connection, view: str) -> None:
+    """A view's tables and its line in `view_meta`, where they aren't there yet."""
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {state_table(view)} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, "
+        f"known_us INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
+    )
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {pushed_table(view)} (entity_key BLOB NOT NULL, slot BLOB NOT NULL, "
+        f"event_us INTEGER NOT NULL, known_us INTEGER NOT NULL, value BLOB NOT NULL, "
+        f"PRIMARY KEY (entity_key, slot)) WITHOUT ROWID"
+    )
+    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}', '')", (view,))
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    if _layout(connection, path) == LAYOUT:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    # Another may have been quicker.
+    if _layout(connection, path) < LAYOUT:
+        _bring_forward(connection)
+    connection.execute("COMMIT")
+
+
+def _layout(connection: sqlite3.Connection, path: Path) -> int:
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > LAYOUT:
+        raise SourceError(
+            f"The online store '{path}' has layout {found}; this release knows layouts up to {LAYOUT}. Upgrade "
+            f"Storekeeper to the release that wrote it, or name another path in feature_store.yaml and materialise "
+            f"there."
+        )
+    return found
+
+
+def _bring_forward(connection: sqlite3.Connection) -> None:
+    """Layout 0 to 1: room for pushed rows beside each view's state, whose table may have another name."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS view_meta (view TEXT PRIMARY KEY, until_us INTEGER, kinds TEXT NOT NULL, "
+        "made_from TEXT NOT NULL)"
+    )
+    for (view,) in connection.execute("SELECT view FROM view_meta").fetchall():
+        if state_table(view) != (before := _quoted(f"state:{view}")):
+            connection.execute(f"ALTER TABLE {before} RENAME TO {state_table(view)}")
+        make_room(connection, view)
+    connection.execute(f"PRAGMA user_version = {LAYOUT}")
+
+
+def _told_apart(view: str) -> str:
+    """A view's name in which no capital matters, for none does to SQLite."""
+    return _CAPITAL.sub(lambda found: f"^{found[0].lower()}", view)
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
