@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -16,6 +16,7 @@ from storekeeper_serving.engine import Answer, Engine
 from storekeeper_serving.front_page import render_front_page
 from storekeeper_serving.handlers import json_response, register_handlers
 from storekeeper_serving.inputs import PredictBody
+from storekeeper_serving.metrics import CONTENT_TYPE, MeasuredApp, Metrics
 from storekeeper_serving.options import ServingOptions
 from storekeeper_serving.problems import Problem, RefusedError, RequestError
 from storekeeper_serving.schemas import ErrorAnswer, Health, PredictAnswer, TaskInfo
@@ -62,6 +63,7 @@ def create_app(
         opened = await run_in_threadpool(Engine, settings, options) if engine is None else engine
         await run_in_threadpool(opened.warm_up)
         app.state.engine = opened
+        app.state.metrics.watch(opened)
         try:
             yield
         finally:
@@ -76,9 +78,11 @@ def create_app(
         lifespan=lifespan,
         redoc_url=None,
     )
-    app.state.engine = None
+    app.state.engine, app.state.metrics = None, Metrics()
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    # Last, and so around all else: what is refused is counted, too.
+    app.add_middleware(MeasuredApp, metrics=app.state.metrics)
     app.include_router(router)
     register_handlers(app)
     _show_examples(app)
@@ -114,13 +118,15 @@ async def read_body(request: Request, engine: Running) -> bytes:
     openapi_extra={"requestBody": _BODY},
     tags=["predict"],
 )
-def predict(task: str, body: Annotated[bytes, Depends(read_body)], engine: Running) -> Response:
+def predict(request: Request, task: str, body: Annotated[bytes, Depends(read_body)], engine: Running) -> Response:
     """Predict for entity keys: reads their online features now, and answers probabilities.
 
     Each entity key and context value is a list with one value a row, or one value for all rows: one customer and 500
     categories are `{"customer_id": 7, "category": ["SOUP", ...]}`.
     """
-    return json_response(_answer_content(engine.predict(task, body)))
+    answer = engine.predict(task, body)
+    request.app.state.metrics.count_answer(answer)
+    return json_response(_answer_content(answer))
 
 
 @router.get("/tasks", response_model=list[TaskInfo], tags=["about"])
@@ -134,6 +140,12 @@ def health(engine: Running) -> Response:
     """Whether predictions can be made; 503 if none can."""
     found = check_health(engine)
     return json_response(found, 503 if found.status == "unavailable" else 200)
+
+
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(engine_of)], tags=["about"])
+def metrics(request: Request) -> Response:
+    """For Prometheus: requests, errors, latencies and rows, the served log, and how fresh each view's state is."""
+    return Response(request.app.state.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
 
 @router.get("/", response_class=HTMLResponse, include_in_schema=False)

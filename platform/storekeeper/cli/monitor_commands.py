@@ -117,6 +117,8 @@ def _hours(hours: float) -> timedelta:
 def _write_html(report: "MonitorReport", path: Path) -> None:
     from storekeeper.monitor.page import write_page
 
+    if path.is_dir():
+        raise UsageError(f"--html takes the name of a file. Received: '{path}', which is a folder.")
     try:
         write_page(report, path)
     except OSError as error:

@@ -8,7 +8,7 @@ from storekeeper.monitor.distance import Floats
 from storekeeper.monitor.drift import Curves, Distribution
 
 WIDTH = 460.0
-LABEL_WIDTH, ROW_HEIGHT, SHARE_WIDTH = 150.0, 24.0, 46.0
+LABEL_WIDTH, ROW_HEIGHT, SHARE_WIDTH = 150.0, 24.0, 54.0
 CURVE_HEIGHT, MARGIN = 170.0, 8.0
 _INNER_WIDTH = WIDTH - 2 * MARGIN
 _LONGEST_LABEL = 22
@@ -50,7 +50,7 @@ class CurvePicture:
     training, served
         Points of each line, as SVG writes them.
     widest
-        Where the lines are furthest apart; None outside the picture.
+        Where the lines are furthest apart; None outside the picture, and where they are one.
     first, last
         Values at the left and the right end.
     """
@@ -85,7 +85,8 @@ def bar_rows(distribution: Distribution) -> list[Row]:
 def curve_picture(curves: Curves) -> CurvePicture:
     """Both lines as steps, in a box of `WIDTH` by `CURVE_HEIGHT`."""
     first, last = float(curves.at[0]), float(curves.at[-1])
-    inside = last > first and first <= curves.widest <= last
+    apart = bool(np.any(curves.training != curves.served))
+    inside = apart and last > first and first <= curves.widest <= last
     return CurvePicture(
         training=_points(curves.training),
         served=_points(curves.served),

@@ -97,7 +97,7 @@ def _drifts(store: FeatureStore, sample: ServedSample, training: TrainingSet, li
 
 def _compared(store: FeatureStore, sample: ServedSample) -> Sequence[str]:
     """What of the vectors is compared: what their models read, else the service's features, else all there is."""
-    registered = {one.name: one for one in store.list_feature_services(allow_cache=True)}
+    registered = {one.name: one for one in store.list_feature_services()}
     found = registered.get(sample.service)
     projections = found.feature_view_projections if found else ()
     features = [feature.name for projection in projections for feature in projection.features]
