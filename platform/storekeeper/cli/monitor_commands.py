@@ -1,6 +1,7 @@
 """`storekeeper monitor`: how fresh online state is, and whether what is served still looks like what was trained on."""
 
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -71,7 +72,8 @@ def monitor(
     settings = Settings.load()
     store = FeatureStore(settings.feature_repo)
     start = since_instant(since, store.clock.now())
-    report = watch(store, settings, limits, service=service, since=start, against=against)
+    with console.status("Looking at views and served vectors") if not json else nullcontext():
+        report = watch(store, settings, limits, service=service, since=start, against=against)
     if html is not None:
         _write_html(report, html)
     if json:
