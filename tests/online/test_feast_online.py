@@ -11,6 +11,7 @@ import pytest
 
 from projects import NOW, Project
 from storekeeper.errors import DataError, SourceError, UsageError
+from storekeeper.online.backends import Asked
 
 VIEWS = """
 log = DuckDBSource(
@@ -353,15 +354,16 @@ def test_written_rows_obey_time(project: Project) -> None:
     store = _fill(project, _row(1, NOW - DAY, word="batch"))
     store.materialize(NOW - 30 * DAY, NOW)
 
-    def write(word: str, moment: datetime) -> str | None:
-        frame = _log(_row(1, moment, word=word)).to_pandas().drop(columns=["price"])
+    def write(word: str, moment: datetime, known: datetime | None = None) -> str | None:
+        frame = _log(_row(1, moment, word=word, known=known)).to_pandas().drop(columns=["price"])
         store.write_to_online_store("latest", frame)
         found: str | None = _read(store, ["latest:word"], [{"user_id": 1}])["word"][0]
         return found
 
     assert write("newer", NOW - DAY / 2) == "newer"
     assert write("older", NOW - 2 * DAY) == "newer"
-    assert write("corrected", NOW - DAY / 2) == "corrected"
+    assert write("corrected", NOW - DAY / 2, NOW - DAY / 4) == "corrected"
+    assert write("uncorrected", NOW - DAY / 2, NOW - DAY / 3) == "corrected"
     with pytest.raises(DataError, match="in the future"):
         write("future", NOW + timedelta(seconds=1))
     assert _read(store, ["latest:word"], [{"user_id": 1}])["word"] == ["corrected"]
@@ -439,7 +441,7 @@ def test_materialising_twice_gives_the_same_bytes(project: Project) -> None:
     def state() -> dict[str, list[bytes | None]]:
         store.materialize(NOW - 30 * DAY, NOW)
         views = [f"small/{view.name}" for view in store.all_feature_views()]
-        return {view: backend.read(view, backend.keys(view)) for view in views}
+        return {view: backend.read([Asked(view, backend.keys(view))])[0].state for view in views}
 
     assert state() == state()
 

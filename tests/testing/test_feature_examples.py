@@ -10,7 +10,6 @@ from projects import Project
 from storekeeper.errors import CheckFailedError, DataError, DefinitionError, NotFoundError, UsageError
 from storekeeper.testing import FeatureRepo
 from storekeeper.testing import view as view_module
-from storekeeper.testing.memory import MemoryBackend
 
 DEFINITIONS = """
 log = DuckDBSource(name="log", database="data/none.duckdb", table="events", timestamp_field="happened",
@@ -259,19 +258,6 @@ def test_questions_that_cannot_be(repo: FeatureRepo) -> None:
         given.at(NOON, user_id=1, shop="A").expect()
     with pytest.raises(DataError, match=r"Feature 'visits' is int64. Received: '1'"):
         given.at(NOON, user_id=1, shop="A").expect(visits="1")
-
-
-def test_memory_backend_keeps_the_newest() -> None:
-    """As in the other backends, an older row never overwrites a newer, and keys come in order."""
-    from storekeeper.online.backends import StateRow
-
-    backend = MemoryBackend()
-    assert (backend.read("v", [b"b"]), backend.meta("v"), backend.count("v")) == ([None], None, 0)
-    backend.upsert("v", [StateRow(b"b", 2, 2, b"new"), StateRow(b"a", 1, 1, b"x"), StateRow(b"b", 1, 9, b"old")])
-    assert backend.read("v", [b"b", b"c", b"a"]) == [b"new", None, b"x"]
-    assert (backend.keys("v"), backend.count("v")) == ([b"a", b"b"], 2)
-    backend.drop("v")
-    assert backend.keys("v") == []
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""The way models read features: a feature service, resolved once, then one store read a view and no protobuf."""
+"""The way models read features: a feature service, resolved once, then one store read and no protobuf."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,9 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from storekeeper.definitions import definition_hash
 from storekeeper.definitions.views import arrow_type
 from storekeeper.errors import DataError, UsageError, listing
+from storekeeper.online.backends import Found
 from storekeeper.online.entity_keys import keys_from_values
+from storekeeper.online.layers import Question
 from storekeeper.online.store import StateOnlineStore, clock_of
 from storekeeper.online.view_state import ViewState
 
@@ -169,19 +171,30 @@ class FeatureReader:
         request = _request_columns(context or {}, self.request_types, keys.num_rows)
         at = now or clock_of(self._config).now()
         columns: dict[str, pa.ChunkedArray] = {name: request.column(name) for name in request.column_names}
-        for read in self._reads:
-            # A name stands for one value (`_refuse_ambiguity`): what is here already needn't be read again.
-            wanted = [feature for feature in read.features if feature not in columns]
-            if not wanted:
-                continue
-            asking = keys.select(list(read.keys.values())).rename_columns(list(read.keys))
-            found = read.state.read(asking, wanted, at)
-            columns |= {name: found.column(name) for name in found.column_names}
+        for read, wanted, question, found in self._found(keys, set(columns)):
+            answer = read.state.answer(question, found, wanted, at)
+            columns |= {name: answer.column(name) for name in answer.column_names}
         inputs = pa.table(columns)
         for made in self._on_demand:
             results = made.view.transform_arrow(inputs, False)
             columns |= {name: results.column(name) for name in made.features}
         return pa.table({name: columns[name] for name in self.features})
+
+    def _found(self, keys: pa.Table, known: set[str]) -> Iterator[tuple[ViewRead, list[str], Question, Found]]:
+        """Each view's part, its features that aren't known yet, and what the backend has; all asked in one go."""
+        asking = []
+        for read in self._reads:
+            # A name stands for one value (`_refuse_ambiguity`): what is here already needn't be read again.
+            wanted = [feature for feature in read.features if feature not in known]
+            if wanted:
+                known.update(wanted)
+                own = keys.select(list(read.keys.values())).rename_columns(list(read.keys))
+                asking.append((read, wanted, read.state.question(own)))
+        if not asking:
+            return
+        found = asking[0][0].state.backend.read([question.asked for _, _, question in asking])
+        for (read, wanted, question), one in zip(asking, found, strict=True):
+            yield read, wanted, question, one
 
     def unmaterialised(self) -> list[str]:
         """Names of the service's views that were never materialised: their features would be null or empty."""

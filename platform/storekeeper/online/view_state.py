@@ -1,11 +1,10 @@
 """One view's state: building it from the source, and reading features from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast.repo_config import RepoConfig
@@ -25,8 +24,9 @@ from storekeeper.history.state import (
 from storekeeper.history.state.latest import LatestRows
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.visible import latest_visible
-from storekeeper.online.backends import Backend, StateRow, ViewMeta
+from storekeeper.online.backends import Asked, Backend, Found, ViewMeta
 from storekeeper.online.entity_keys import key_bytes
+from storekeeper.online.layers import EncodedRows, Question, newer, settle, unreadable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -70,7 +70,8 @@ class ViewState:
     def materialise(self, config: RepoConfig, until: datetime, made_from: str = "") -> int:
         """Build the view's state as it stands at `until` and put it in place of the old, at once.
 
-        Everything is read again, so late rows and corrections are in; an interrupted run leaves the old state.
+        Everything is read again, so late rows and corrections are in; an interrupted run leaves the old state. Of a
+        latest-value view those pushed rows go that are no newer than the state, or were pushed for another definition.
 
         Parameters
         ----------
@@ -82,21 +83,34 @@ class ViewState:
         int
             How many entities have state.
         """
+        pushed = [] if self.plan.is_windowed else list(self.backend.pushed(self.name))
         events = self._read(config, until)
         if self.plan.is_windowed:
             kinds = {w.column: column_kind(events.schema.field(w.column).type) for w in self.plan.windows if w.column}
             rows = self._windowed_rows(events, kinds, to_us(until))
         else:
             kinds, rows = {}, self._latest_rows(events, to_us(until))
-        return self.backend.replace(self.name, rows, ViewMeta(to_us(until), kinds, made_from))
+        meta = ViewMeta(to_us(until), kinds, made_from)
+        gone = [*unreadable(pushed, plan_latest(self.plan.types)), *rows.no_newer(pushed)] if pushed else []
+        return self.backend.replace(self.name, rows.in_key_order(), meta, map(settle, gone))
+
+    def question(self, keys: pa.Table) -> Question:
+        """What to ask the backend for features of `keys`; what it finds goes to `answer`."""
+        encoded = key_bytes(keys)
+        places = [place for place, key in enumerate(encoded) if key is not None]
+        return Question(Asked(self.name, [key for key in encoded if key is not None]), places, len(encoded))
+
+    def answer(self, question: Question, found: Found, features: Sequence[str], now: datetime) -> pa.Table:
+        """Features at `now` of what was found, in the declared types, one row a row of keys."""
+        if not self.plan.is_windowed:
+            return self._latest(question, found, now).features.select(list(features))
+        windows = self.plan.windows_of(features)
+        return as_declared(read_state(question.state(found), self._layout(), windows, to_us(now)), self.plan)
 
     def read(self, keys: pa.Table, features: Sequence[str], now: datetime) -> pa.Table:
         """Features of entities at `now`, in the declared types, one row a row of `keys`."""
-        blobs = self._blobs(keys)
-        if not self.plan.is_windowed:
-            return self._latest(blobs, now).features.select(list(features))
-        windows = self.plan.windows_of(features)
-        return as_declared(read_state(blobs, self._layout(), windows, to_us(now)), self.plan)
+        question = self.question(keys)
+        return self.answer(question, self.backend.read([question.asked])[0], features, now)
 
     def read_timed(
         self, keys: pa.Table, features: Sequence[str], now: datetime
@@ -113,20 +127,26 @@ class ViewState:
         """
         if self.plan.is_windowed:
             return self.read(keys, features, now), [now] * keys.num_rows
-        rows = self._latest(self._blobs(keys), now)
+        question = self.question(keys)
+        rows = self._latest(question, self.backend.read([question.asked])[0], now)
         seen = zip(rows.event_time.tolist(), rows.seen.tolist(), strict=True)
         times = [_EPOCH + us * _MICROSECOND if is_seen else None for us, is_seen in seen]
         return rows.features.select(list(features)), times
 
-    def _blobs(self, keys: pa.Table) -> list[bytes | None]:
-        encoded = key_bytes(keys)
-        return _aligned(encoded, self.backend.read(self.name, [key for key in encoded if key is not None]))
-
-    def _latest(self, blobs: Sequence[bytes | None], now: datetime) -> LatestRows:
-        return decode_latest(blobs, plan_latest(self.plan.types), ttl_us=self.plan.ttl_us, now_us=to_us(now))
+    def _latest(self, question: Question, found: Found, now: datetime) -> LatestRows:
+        """Of each row of keys the newer of what its state holds and what was pushed; then its ttl counts."""
+        state, owners = question.state(found), [question.places[owner] for owner in found.owners]
+        layout, now_us = plan_latest(self.plan.types), to_us(now)
+        rows = decode_latest([*state, *found.pushed], layout, ttl_us=self.plan.ttl_us, now_us=now_us)
+        return newer(rows, [blob is not None for blob in state], owners) if owners else rows
 
     def write_latest(self, rows: pa.Table, now: datetime) -> int:
-        """Put single rows of a latest-value view, unless newer ones are there.
+        """Push single rows of a latest-value view, each unless a newer one of its entity was pushed.
+
+        Returns
+        -------
+        int
+            How many were written.
 
         Raises
         ------
@@ -140,7 +160,7 @@ class ViewState:
                     f"Feature view '{self.plan.name}': a row of {latest.isoformat()} ('{column}') is in the future; "
                     f"the clock shows {now.isoformat()}. Write it when its time has come, or set the clock."
                 )
-        return self.backend.upsert(self.name, self._encode_latest(rows))
+        return sum(self.backend.push(self.name, self._encode_latest(rows).pushed()))
 
     def _layout(self) -> StateLayout:
         meta = self.backend.meta(self.name)
@@ -162,7 +182,7 @@ class ViewState:
         start = None if reach is None else until - timedelta(microseconds=reach)
         return read_rows(plan, list(plan.types), config, start, until)
 
-    def _windowed_rows(self, events: pa.Table, kinds: dict[str, str], until_us: int) -> Iterator[StateRow]:
+    def _windowed_rows(self, events: pa.Table, kinds: dict[str, str], until_us: int) -> EncodedRows:
         plan = self.plan
         layout = _layout_for(plan.windows, tuple(sorted(kinds.items())))
         built = build_state(
@@ -170,16 +190,16 @@ class ViewState:
         )
         # A table without columns forgets how many rows it had.
         keys = key_bytes(built.keys) if plan.keys else [b""] * len(built.blobs)
-        return _sorted_rows(keys, built.newest_us, built.newest_us, built.blobs)
+        return EncodedRows(keys, built.newest_us, built.newest_us, built.blobs)
 
-    def _latest_rows(self, events: pa.Table, until_us: int) -> Iterator[StateRow]:
+    def _latest_rows(self, events: pa.Table, until_us: int) -> EncodedRows:
         plan = self.plan
         latest = latest_visible(
             events, keys=plan.keys, event_time=plan.event_time, known_time=plan.known_time, until_us=until_us
         )
         return self._encode_latest(latest)
 
-    def _encode_latest(self, rows: pa.Table) -> Iterator[StateRow]:
+    def _encode_latest(self, rows: pa.Table) -> EncodedRows:
         plan = self.plan
         declared = as_declared(rows.select(list(plan.types)), plan)
         times = {name: rows.column(name) for name in filter(None, (plan.event_time, plan.known_time))}
@@ -192,7 +212,7 @@ class ViewState:
         )
         event = times_us(plan.event_time, rows.column(plan.event_time))
         known = times_us(plan.known_time, rows.column(plan.known_time), fallback=event) if plan.known_time else event
-        return _sorted_rows(key_bytes(rows.select(list(plan.keys))), event, known, blobs)
+        return EncodedRows(key_bytes(rows.select(list(plan.keys))), event, known, blobs)
 
 
 @lru_cache(maxsize=1024)
@@ -208,20 +228,3 @@ def _reserved(name: str) -> str:
 
 def _renamed(columns: dict[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
     return {_reserved(name): column for name, column in columns.items()}
-
-
-def _aligned(encoded: Sequence[bytes | None], found: Sequence[bytes | None]) -> list[bytes | None]:
-    """Blobs for all keys; null keys have none."""
-    remaining = iter(found)
-    return [None if key is None else next(remaining) for key in encoded]
-
-
-def _sorted_rows(
-    keys: Sequence[bytes | None], event: np.ndarray, known: np.ndarray, blobs: Sequence[bytes]
-) -> Iterator[StateRow]:
-    """Rows in key order, which is how backends write fastest."""
-    order = sorted((key, row) for row, key in enumerate(keys) if key is not None)
-    if len(order) != len(keys):
-        raise DataError("An entity with a null join key reached the online store.")
-    events, knowns = event.tolist(), known.tolist()
-    return (StateRow(key, events[row], knowns[row], blobs[row]) for key, row in order)
