@@ -15,6 +15,7 @@ from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDataset
 
 from storekeeper.definitions import validate_views, view_hash
+from storekeeper.definitions.on_demand_views import ServedRegistry
 from storekeeper.errors import UsageError
 from storekeeper.offline.store import saved_rows
 from storekeeper.online.store import StateOnlineStore, clock_of
@@ -36,6 +37,14 @@ class StorekeeperProvider(PassthroughProvider):
 
             validate_views(repo_views(config), config)
             self._validated = repo
+
+    def get_online_features(self, *arguments: Any, **options: Any) -> Any:
+        """Features of entities now; those of on-demand views are what an offline retrieval gives."""
+        return super().get_online_features(*arguments, **_served(options))
+
+    async def get_online_features_async(self, *arguments: Any, **options: Any) -> Any:
+        """As `get_online_features`."""
+        return await super().get_online_features_async(*arguments, **_served(options))
 
     def retrieve_saved_dataset(self, config: RepoConfig, dataset: SavedDataset) -> RetrievalJob:
         """A saved dataset as it was saved: Feast itself drops labels and all else that is neither key nor feature."""
@@ -97,3 +106,8 @@ class StorekeeperProvider(PassthroughProvider):
         if unless_made_from and meta and (meta.until_us, meta.made_from) == (to_us(until), made_from):
             return state.backend.count(state.name), False
         return state.materialise(config, until, made_from), True
+
+
+def _served(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of Feast's online retrieval, its on-demand views as they are served."""
+    return options | {"registry": ServedRegistry(options["registry"])}

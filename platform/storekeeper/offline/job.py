@@ -15,6 +15,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
+from storekeeper.definitions.on_demand_views import ExactView
 from storekeeper.errors import UsageError
 
 BATCH_ROWS = 131_072
@@ -35,7 +36,7 @@ class HistoryRetrievalJob(RetrievalJob):
     metadata
         What Feast wants to know about the retrieval, or None.
     on_demand
-        Transformations that Feast applies to the table.
+        Transformations that Feast applies to the table; their features come in the types that are declared.
     index
         The pandas index that `to_df` gives its rows.
     """
@@ -52,7 +53,7 @@ class HistoryRetrievalJob(RetrievalJob):
     ) -> None:
         self._compute = compute
         self._full_feature_names = full_feature_names
-        self._on_demand = list(on_demand)
+        self._on_demand: list[OnDemandFeatureView] = [ExactView.of(view) for view in on_demand]
         self._metadata = metadata
         self._index = index
         self._home = home
@@ -66,11 +67,16 @@ class HistoryRetrievalJob(RetrievalJob):
     def to_record_batches(self, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The result with all its transformations, some rows at a time: it is never in memory whole.
 
-        The history of each view is read once for as many rows as the memory limit allows.
+        The history of each view is read once for as many rows as the memory limit allows. All batches have one schema,
+        that of `to_arrow`.
         """
+        metadata = self._metadata()
         for part in [self._result] if self._result is not None else self._compute():
             whole = HistoryRetrievalJob(
-                partial(iter, [part]), full_feature_names=self._full_feature_names, on_demand=self._on_demand
+                partial(iter, [part]),
+                full_feature_names=self._full_feature_names,
+                on_demand=self._on_demand,
+                metadata=lambda: metadata,
             )
             table = whole.to_arrow()
             yield from table.to_batches(rows) or [pa.RecordBatch.from_pylist([], schema=table.schema)]

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from feast.on_demand_feature_view import OnDemandFeatureView
 
+from storekeeper.definitions.on_demand import transform
 from storekeeper.definitions.views import arrow_type
 from storekeeper.errors import CheckFailedError, UsageError, listing
 from storekeeper.testing.agree import agree, expected_value
@@ -97,7 +98,7 @@ class OnDemandExample:
 
     def _transform(self, inputs: pa.Table) -> dict[str, Any]:
         """The features of the first row."""
-        made = self.view.transform_arrow(inputs, False)
+        made = transform(self.view, inputs)
         return {name: made.column(name)[0].as_py() for name in made.column_names}
 
     def _compare(self, name: str, expected: Any) -> Comparison:
