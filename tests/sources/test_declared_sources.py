@@ -65,8 +65,10 @@ def test_a_table_or_a_query(options: dict[str, str]) -> None:
         "postgresql://anna:geheim@${HOST}/shop",
         "${SHOP_URL:-postgresql://anna:geheim@db/shop}",
         "postgresql://anna:${PASSWORD:-geheim}@db/shop",
-        "postgresql://anna@db/shop?password=geheim",
-        "postgresql://anna@db/shop?sslpassword=geheim",
+        "postgresql://anna:${PASSWORD}geheim@db/shop",
+        "postgresql://anna:48151@db/shop",
+        "${SCHEME}://anna:geheim@db/shop",
+        "${BEGINNING}anna:geheim@db/shop",
     ],
 )
 def test_passwords_are_refused(url: str) -> None:
@@ -74,6 +76,54 @@ def test_passwords_are_refused(url: str) -> None:
     with pytest.raises(DefinitionError, match=r"'s' has a password.*environment variable") as caught:
         SQLSource(name="s", url=url, table="t")
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna@db/shop?password=geheim",
+        "postgresql://anna@db/shop?sslpassword=geheim",
+        "postgresql://anna@db/shop?sslmode=require&options=-c%20x.key%3Dgeheim",
+        "mysql+pymysql://bob@h/db?passwd=geheim",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BUID%3Dbob%3BPWD%3Dgeheim",
+        "mssql+pyodbc://bob@h/db?driver=x%3BPWD%3Dgeheim",
+        "postgresql:///shop?host=anna:geheim@db",
+        "snowflake://bob@account/db?token=geheim&authenticator=oauth",
+        "databricks://h?access_token=geheim",
+        "databricks://h?geheim",
+        "databricks://h?token%3Dgeheim",
+        "${WAREHOUSE}?access_token=geheim",
+        "${WAREHOUSE}/db?access_token=geheim",
+        "databricks://h?access_token=${TOKEN:-geheim}",
+        "databricks://h?access_token=${TOKEN}geheim",
+        "${URL:-databricks://h?access_token=geheim}",
+    ],
+)
+def test_options_that_may_be_secrets_are_refused(url: str) -> None:
+    """Whatever an option is called: one that isn't known to be harmless is refused, and its value not repeated."""
+    with pytest.raises(DefinitionError, match=r"'s' has an option.*'sslmode'.*environment variable") as caught:
+        SQLSource(name="s", url=url, table="t")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna@db/shop?sslmode=require&connect_timeout=5&application_name=shop",
+        "postgresql:///shop?host=/var/run/postgresql",
+        "mysql+pymysql://anna@db/shop?charset=utf8mb4&read_timeout=10",
+        "mssql+pyodbc://anna@db/shop?driver=ODBC+Driver+18+for+SQL+Server&Encrypt=yes&TrustServerCertificate=yes",
+        "snowflake://anna@account/shop/public?warehouse=small&role=reader",
+        "databricks://h?http_path=/sql/1.0/warehouses/abc&catalog=main&schema=shop&access_token=${TOKEN}",
+        "sqlite:///file:data/shop.db?mode=ro&uri=true",
+        "mssql+pyodbc:///?odbc_connect=${CONNECTION}",
+        "${WAREHOUSE}?sslmode=require",
+        "${WAREHOUSE}/shop",
+    ],
+)
+def test_harmless_options_are_kept(url: str) -> None:
+    """Names, numbers, switches and paths may be spelled out; anything else as a reference."""
+    assert SQLSource(name="s", url=url, table="t").location == url
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def test_a_broken_sqlite_file_is_refused(project: Project) -> None:
 
 def test_an_unreachable_database_shows_no_password(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of a database that can't be reached, or has no driver, never shows its password."""
-    monkeypatch.setenv("SHOP_URL", "postgresql://anna:geheim@localhost:1/db?password=auch")
+    monkeypatch.setenv("SHOP_URL", "postgresql://anna:geheim@localhost:1/db?password=auch&krbsrvname=auch")
     with pytest.raises(SourceError, match="'s'") as caught:
         source_schema(_sql(table="rows", url="${SHOP_URL}"), project.open().config)
     shown = "".join(map(str, [caught.value, caught.value.__cause__ or ""]))

@@ -16,13 +16,14 @@ from feast.type_map import pa_to_feast_value_type
 from feast.value_type import ValueType
 
 from storekeeper.errors import DefinitionError
-from storekeeper.settings import REFERENCE, expand_references, rooted_url
+from storekeeper.settings import expand_references, rooted_url
 from storekeeper.sources.access import check_times, home_of
 from storekeeper.sources.duckdb_reader import query_relation
 from storekeeper.sources.duckdb_relation import DuckDBRelation
 from storekeeper.sources.open_sql import OpenSQL
 from storekeeper.sources.relation import Relation
 from storekeeper.sources.sql_relation import SQLRelation
+from storekeeper.sources.stored_url import refuse_secrets
 
 if TYPE_CHECKING:
     from storekeeper.sources.opened import OpenSources
@@ -159,29 +160,6 @@ def arrow_to_value_type(arrow_type: str) -> ValueType:
     return pa_to_feast_value_type({"int16": "int32", "int8": "int32"}.get(plain, plain))
 
 
-# Stands for what a variable may hold: it can be any part of a URL, a port too.
-_UNKNOWN = "48151"
-
-
-def _holds_password(name: str, url: str) -> bool:
-    """Whether a URL spells out a password, be it in a reference's default or among its options."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    plain = REFERENCE.sub(lambda match: match.group(2) or _UNKNOWN, url)
-    try:
-        parsed = make_url(plain)
-    except (ArgumentError, ValueError):
-        if plain.startswith(_UNKNOWN):
-            return False
-        raise DefinitionError(
-            f"Source '{name}' needs a SQLAlchemy URL such as 'sqlite:///data/shop.db' or a reference such as "
-            f"'${{STOREKEEPER_DATABASE_URL}}'."
-        ) from None
-    options = [value for key, values in parsed.normalized_query.items() if "password" in key for value in values]
-    return any(secret not in (None, "", _UNKNOWN) for secret in (parsed.password, *options))
-
-
 class DuckDBSource(TabularSource):
     """A table, view or query in a DuckDB file.
 
@@ -229,17 +207,14 @@ class SQLSource(TabularSource):
     Raises
     ------
     DefinitionError
-        If the URL holds a password: declarations are stored in the registry.
+        If the URL spells out a password, or an option other than those known to be harmless: declarations are stored
+        in the registry.
     """
 
     location_key = "url"
 
     def __init__(self, *, name: str, url: str, **others: Any) -> None:
-        if _holds_password(name, url):
-            raise DefinitionError(
-                f"Source '{name}' has a password in its URL, which the registry would store. "
-                f"Put the URL in an environment variable and declare url='${{NAME}}'."
-            )
+        refuse_secrets(name, url)
         super().__init__(name=name, location=url, **others)
 
     def relation(self, config: RepoConfig, sources: "OpenSources") -> Relation:

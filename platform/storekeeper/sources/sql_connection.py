@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from storekeeper.database import with_driver, without_secrets
 from storekeeper.errors import SourceError
 from storekeeper.settings import DATABASE_VARIABLE
+from storekeeper.sources.stored_url import secret_options
 
 
 @contextmanager
@@ -37,6 +38,8 @@ def connect(url: str, source: str) -> Iterator[sa.Connection]:
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         told = str(getattr(error, "orig", None) or error).strip().splitlines()
         reason = without_secrets(url, told[0] if told else type(error).__name__)
+        for secret in secret_options(parsed):
+            reason = reason.replace(secret, "***")
         # Not chained: the driver's own message may repeat the password.
         raise SourceError(
             f"Source '{source}': the database {shown} can't be read ({reason}). Check that it runs, that the URL is "
