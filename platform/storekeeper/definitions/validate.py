@@ -13,6 +13,7 @@ from feast.feature_view import FeatureView
 from feast.repo_config import RepoConfig
 from feast.stream_feature_view import StreamFeatureView
 
+from storekeeper.definitions.event_id import EVENT_ID_TAG, event_id_column
 from storekeeper.definitions.views import ViewPlan, batch_source, plan_view
 from storekeeper.errors import DefinitionError, listing
 from storekeeper.history.columns import column_kind
@@ -85,6 +86,7 @@ def check_plan(plan: ViewPlan, schema: pa.Schema) -> None:
             f"It has the columns {listing(schema.names)}; name the one with the event time."
         )
     _check_columns(plan, schema, plan.keys)
+    _check_event_id(plan, schema)
     for key in plan.keys:
         declared, found = plan.key_types[key], schema.field(key).type
         if key_kind(declared) != key_kind(found):
@@ -104,6 +106,15 @@ def _check_columns(plan: ViewPlan, schema: pa.Schema, columns: Iterable[str]) ->
         raise DefinitionError(
             f"Feature view '{plan.name}' needs column {listing(missing)}, which source '{plan.source.name}' doesn't "
             f"have. It has: {listing(schema.names)}."
+        )
+
+
+def _check_event_id(plan: ViewPlan, schema: pa.Schema) -> None:
+    column = event_id_column(plan.source)
+    if column is not None and column not in schema.names:
+        raise DefinitionError(
+            f"Source '{plan.source.name}' declares the tag {EVENT_ID_TAG}='{plan.source.tags[EVENT_ID_TAG]}', and has "
+            f"no such column. It has: {listing(schema.names)}. Name the column that tells its events apart."
         )
 
 
