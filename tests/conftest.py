@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from command_line import make_ready, run_here
 from projects import Project
 from servers.postgres_server import Postgres, serve_postgres
+from servers.redis_server import Redis, serve_redis
 from synthetic_shop import fill_shop
 
 
@@ -53,6 +54,24 @@ def make_project(tmp_path: Path) -> Callable[[str], Project]:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this test process. Shared: make a database of your own in it."""
     yield from serve_postgres()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A Redis server of this test process. Shared: what is in it may be gone by the next test."""
+    yield from serve_redis()
+
+
+@pytest.fixture(scope="session")
+def redis_with_tls() -> Iterator[Redis]:
+    """The same that speaks TLS alone."""
+    yield from serve_redis(tls=True)
+
+
+@pytest.fixture(scope="session")
+def redis_in_cluster() -> Iterator[Redis]:
+    """The same as a cluster's only node."""
+    yield from serve_redis(cluster=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,18 @@ A backend joins by a function from a test's request and folder to a `Place`, and
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from servers.loopback import HOST, free_port
+from servers.postgres_server import Postgres
 from storekeeper.online.backends import Backend, SQLiteBackend
+from storekeeper.online.backends.postgres import PostgresBackend
+from storekeeper.online.backends.redis import RedisBackend
 from storekeeper.testing.memory import MemoryBackend
 
 
@@ -34,6 +40,8 @@ class Place:
     named: str = ""
     secret: str = "geheim"  # noqa: S105
 
+_SCHEMAS = count()
+
 
 def _memory(request: pytest.FixtureRequest, folder: Path) -> Place:
     backend = MemoryBackend()
@@ -46,9 +54,42 @@ def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Place:
     return Place(lambda: SQLiteBackend(folder / "online.db"), lambda: SQLiteBackend(damaged), r"damaged\.db")
 
 
-PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], Place]] = {"memory": _memory, "sqlite": _sqlite}
+def _redis(request: pytest.FixtureRequest, folder: Path, shards: int = 1) -> Place:
+    server = request.getfixturevalue("redis_server")
+    server.tell("FLUSHALL")
+    port = free_port()
+    return Place(
+        lambda: RedisBackend(server.url(), shards=shards),
+        lambda: RedisBackend(f"redis://:geheim@{HOST}:{port}", shards=shards),
+        f"Redis at {HOST}:{port}",
+    )
+
+
+def _postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
+    url, schema = request.getfixturevalue("online_url"), f"online_{next(_SCHEMAS)}"
+    port = free_port()
+    return Place(
+        lambda: PostgresBackend(url, schema=schema),
+        lambda: PostgresBackend(f"postgresql://anna:geheim@{HOST}:{port}/shop"),
+        f"PostgreSQL at {HOST}:{port}, database 'shop'",
+    )
+
+
+PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], Place]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgres": _postgres,
+    "redis": _redis,
+    "redis in 3 shards": partial(_redis, shards=3),
+}
 #: Those whose data other processes see.
 OUTSIDE = [name for name in PLACES if name != "memory"]
+
+
+@pytest.fixture(scope="session")
+def online_url(postgres: Postgres) -> str:
+    """A database for online stores, each of which takes a schema of its own."""
+    return postgres.make_database("online")
 
 
 @pytest.fixture(params=list(PLACES))
