@@ -9,8 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from storekeeper.audit.log import MODEL, PROBABILITY, REQUEST_ID, TASK, VERSION, ServedLog
+from storekeeper.audit.code_version import code_version
+from storekeeper.audit.log import MODEL, PROBABILITY, REQUEST_ID, TASK, VERSION, Evidence, ServedLog
+from storekeeper.audit.witness import Witness
 from storekeeper.errors import SourceError, StorekeeperError, listing
+from storekeeper.online.reader import FeatureReader
 from storekeeper.settings import Settings
 from storekeeper.store import FeatureStore
 from storekeeper_serving.catalogue import fingerprint, load_catalogue
@@ -71,6 +74,9 @@ class Engine:
             flush_seconds=self.options.flush_seconds,
         )
         self.refresh_problem: str | None = None
+        self._witnesses: dict[tuple[str, str], Witness] = {}
+        # Read now, for sources on disk may change while the code that was loaded goes on running.
+        code_version()
         self._fingerprint: object = self._look()
         self._started = time.monotonic()
         self._closing = threading.Event()
@@ -98,10 +104,11 @@ class Engine:
         now = self.clock.now()
         entities, context = self._columns(request, model, now)
         check_materialised(model)
+        reader = model.reader
+        evidence = self._testify(reader)
         prediction, vectors = model.predict(entities, context, now)
         answer = Answer(model, now, secrets.token_hex(16), prediction, request.features)
-        reader = model.reader
-        self.log.append(reader.service, reader.definition_hash, now, _logged(answer, vectors))
+        self.log.append(reader.service, reader.definition_hash, now, _logged(answer, vectors), evidence)
         return answer
 
     def warm_up(self) -> dict[str, str]:
@@ -138,6 +145,13 @@ class Engine:
         entities = typed_columns(request.entities, model.entity_types, rows, role="entity key")
         nullable = {*model.context_types} - {REQUEST_TIME}
         return entities, typed_columns(given, model.context_types, rows, role="context value", nullable=nullable)
+
+    def _testify(self, reader: FeatureReader) -> Evidence:
+        """What an audit will want to know of the features that are about to be read."""
+        place = reader.service, reader.definition_hash
+        if place not in self._witnesses:
+            self._witnesses[place] = Witness.of(self.store, reader.service)
+        return self._witnesses[place].testify(reader.definition_hash)
 
     def _look(self) -> object:
         return fingerprint(self.store, self.settings.models_dir, self.catalogue.readers)

@@ -4,17 +4,22 @@ import contextlib
 import json
 import shutil
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from command_line import run_here
-from storekeeper.audit.log import ServedGroup, read_served
+from storekeeper.audit.code_version import code_version
+from storekeeper.audit.log import SEQUENCE, SERVED_AT, ServedLog, read_definition, read_served, served_files, stream
 from storekeeper.audit.parity import compare_view, compare_views
 from storekeeper.audit.replay import audit_served
+from storekeeper.audit.served_rows import ServedRows
 from storekeeper.settings import Settings
 from storekeeper.store import FeatureStore
+
+AT, EPOCH = datetime(2017, 12, 20, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -98,20 +103,59 @@ def test_changed_history_is_found(settings: Settings) -> None:
     assert parities["customer_activity"].examples
 
 
-def test_a_service_that_is_gone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vectors of a service that is no longer registered, or means something else, are told, not compared."""
+def test_a_service_that_is_gone(settings: Settings) -> None:
+    """Vectors of a service that is no longer registered are told, not compared; those of another meaning are marked."""
     serve(settings, body([1]))
     (group,) = read_served(settings.served_dir)
-    others = [
-        ServedGroup("gone", group.definition_hash, group.table),
-        ServedGroup(group.service, "0" * 64, group.table),
-    ]
-    monkeypatch.setattr("storekeeper.audit.replay.read_served", lambda _: iter([*others, group]))
-    gone, redefined, same = audit_served(open_store(settings), settings.served_dir)
+    with ServedLog(settings.served_dir) as log:
+        log.append("gone", group.definition_hash, AT, group.table.drop_columns([SERVED_AT]))
+        log.append(group.service, "0" * 64, AT, group.table.drop_columns([SERVED_AT]))
+    found = {(one.service, one.definition): one for one in audit_served(open_store(settings), settings.served_dir)}
+    gone = found["gone", group.definition_hash]
     assert "no longer registered" in gone.skipped
-    assert "redefined" in redefined.skipped
-    assert (gone.compared, redefined.compared) == (0, 0)
-    assert same.compared > 0
+    assert (gone.vectors, gone.compared) == (1, 0)
+    assert found[group.service, "0" * 64].redefined
+    assert not found[group.service, group.definition_hash].redefined
+
+
+def test_a_service_that_asks_for_more(settings: Settings) -> None:
+    """Vectors that lack a key which the service asks for now can't be replayed; it is said what they lack."""
+    serve(settings, body([1]))
+    (group,) = read_served(settings.served_dir)
+    shutil.rmtree(settings.served_dir)
+    with ServedLog(settings.served_dir) as log:
+        log.append(group.service, "0" * 64, AT, group.table.drop_columns([SERVED_AT, "category"]))
+    (audit,) = audit_served(open_store(settings), settings.served_dir)
+    assert "now asks for 'category'" in audit.skipped
+    assert audit.compared == 0
+
+
+def test_bounded_memory(settings: Settings) -> None:
+    """However few vectors are held at once, every one is replayed, and the result is the same."""
+    serve(settings, *[body([i, i + 1, i + 2]) for i in range(1, 8)])
+    store = open_store(settings)
+    (whole,) = audit_served(store, settings.served_dir)
+    (parts,) = audit_served(store, settings.served_dir, batch_rows=4)
+    assert whole == parts
+    assert whole.vectors == 21
+
+
+def test_vectors_tell_what_served_them(settings: Settings) -> None:
+    """The log of a server holds, beside each vector, its code, its clock and how far each view's state reached."""
+    serve(settings, body([1, 2]))
+    (files,) = served_files(settings.served_dir)
+    (table,) = stream(files, 100)
+    evidence = ServedRows(table).evidence(1)
+    assert evidence is not None
+    assert evidence.code == code_version()
+    assert evidence.clock == settings.clock.spec
+    now_us = (settings.clock.now() - EPOCH) // timedelta(microseconds=1)
+    assert {seen.until_us for _, seen in evidence.views} == {now_us}
+    assert len(evidence.views) == 5
+    assert table.column(SEQUENCE).to_pylist() == [0, 1]
+    told = read_definition(settings.served_dir, files.service, files.definition_hash)
+    assert told is not None
+    assert told["views"].keys() == dict(evidence.views).keys()
 
 
 def test_a_view_without_state(applied_home: Path) -> None:

@@ -14,6 +14,7 @@ from storekeeper.sources.read import read_source, source_schema
 from storekeeper.sources.request import ReadRequest
 
 Codes = npt.NDArray[np.uint64]
+_MOST_ADDED = 1_000_000
 
 
 def source_fingerprint(
@@ -36,6 +37,30 @@ def source_fingerprints(
     source: DataSource, config: RepoConfig, end: datetime | None, many_ties: Sequence[Iterable[str | None]]
 ) -> list[str]:
     """One `source_fingerprint` for each of several ties, from one read of the source."""
+    what, many_codes = _row_codes(source, config, end, many_ties)
+    return [_digest(what, codes) for codes in many_codes]
+
+
+def rows_at(
+    source: DataSource, config: RepoConfig, end: datetime, ties: Iterable[str | None], fingerprint: str
+) -> tuple[int | None, int]:
+    """How many rows up to `end` a source had when that was its fingerprint, and how many it has now.
+
+    None where rows were changed or removed since, or more than a million added: its first rows never give that hash.
+    """
+    what, (codes,) = _row_codes(source, config, end, [ties])
+    totals, mixed = np.cumsum(codes, dtype=np.uint64), np.bitwise_xor.accumulate(codes)
+    for count in range(len(codes), max(len(codes) - _MOST_ADDED, 0) - 1, -1):
+        total, mix = (totals[count - 1], mixed[count - 1]) if count else (np.uint64(0), np.uint64(0))
+        if _hashed(what, count, total, mix) == fingerprint:
+            return count, len(codes)
+    return None, len(codes)
+
+
+def _row_codes(
+    source: DataSource, config: RepoConfig, end: datetime | None, many_ties: Sequence[Iterable[str | None]]
+) -> tuple[str, list[Codes]]:
+    """What was hashed and by what; and a code for each row in the source's order, once for each of several ties."""
     columns = tuple(source_schema(source, config).names)
     rows = read_source(source, config, ReadRequest(columns, source.timestamp_field, None, end))
     keys = [", ".join(quote(name) for name in ties if name) for ties in many_ties]
@@ -46,16 +71,18 @@ def source_fingerprints(
         codes: dict[str, Codes] = found.fetchnumpy()
         version = connection.sql("SELECT version()").fetchall()[0][0]
     placed = [_placed(codes["code"], codes[f"ties_{n}"]) if names else codes["code"] for n, names in enumerate(keys)]
-    return [_digest(f"{version}|{columns}", one) for one in placed]
+    return f"{version}|{columns}", placed
 
 
 def _placed(codes: Codes, ties: Codes) -> Codes:
-    """Codes that tell of each row also its place among those that tie with it."""
+    """Codes that tell of each row also its place among those that tie with it, in the order of the rows."""
     order = np.argsort(ties, kind="stable")
     ordered = ties[order]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)])
     place = np.arange(len(ordered)) - np.repeat(first, np.diff(np.append(first, len(ordered))))
-    return _scattered(codes[order] ^ _scattered(place.astype(np.uint64)))
+    placed = np.empty_like(codes)
+    placed[order] = _scattered(codes[order] ^ _scattered(place.astype(np.uint64)))
+    return placed
 
 
 def _scattered(codes: Codes) -> Codes:
@@ -67,5 +94,8 @@ def _scattered(codes: Codes) -> Codes:
 
 def _digest(what: str, codes: Codes) -> str:
     """A hash of codes in whatever order."""
-    total, mixed = np.sum(codes, dtype=np.uint64), np.bitwise_xor.reduce(codes)
-    return hashlib.sha256(f"{what}|{len(codes)}|{total}|{mixed}".encode()).hexdigest()
+    return _hashed(what, len(codes), np.sum(codes, dtype=np.uint64), np.bitwise_xor.reduce(codes))
+
+
+def _hashed(what: str, count: int, total: np.uint64, mixed: np.uint64) -> str:
+    return hashlib.sha256(f"{what}|{count}|{total}|{mixed}".encode()).hexdigest()
