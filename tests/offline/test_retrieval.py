@@ -222,8 +222,8 @@ def test_a_key_of_another_type_is_an_error(store: Any) -> None:
 
 
 def test_float_keys_are_refused(store: Any) -> None:
-    """Keys that pandas turned into floats, for a null among them, are an error that says so."""
-    spine = _frame([1.0, None], [at("2020-02-04")] * 2)
+    """Keys with fractions are no integers, and an error that says so (whole numbers: see test_spine_keys)."""
+    spine = _frame([1.5, None], [at("2020-02-04")] * 2)
     with pytest.raises(DataError, match=r"'user_id' is double in the spine and int64"):
         store.get_historical_features(entity_df=spine, features=["latest:word"]).to_arrow()
 

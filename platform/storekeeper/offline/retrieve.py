@@ -122,8 +122,9 @@ class _Asked:
     def sorted_for(self, request: ViewRequest) -> SortedSpine:
         keys = request.plan.keys
         if (request.spine_keys, keys) not in self._sorted:
-            columns = [self._spine.table.column(name) for name in (*request.spine_keys, self._spine.time)]
-            asking = pa.table(columns, names=[*keys, _TIME])
+            types = request.plan.key_types
+            named = [self._spine.key(name, types[key]) for name, key in zip(request.spine_keys, keys, strict=True)]
+            asking = pa.table([*named, self._spine.table.column(self._spine.time)], names=[*keys, _TIME])
             self._sorted[request.spine_keys, keys] = SortedSpine.of(asking, keys, _TIME)
         return self._sorted[request.spine_keys, keys]
 

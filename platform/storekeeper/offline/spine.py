@@ -1,19 +1,23 @@
 """The spine: the rows that ask, each with entity keys and its own time."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storekeeper.errors import DataError, UsageError, listing
 from storekeeper.history.columns import column_kind
+from storekeeper.retrieval import check_columns
 from storekeeper.sources.duckdb_reader import fetch, open_duckdb
 
 EVENT_TIMESTAMP = "event_timestamp"
 TIMESTAMP = pa.timestamp("us", tz="UTC")
+# From here on a float64 may stand for more than one integer.
+_AMBIGUOUS = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,46 @@ class Spine:
                 table = table.set_column(position, field.name, table.column(position).cast(pa.float64()))
         return replace(self, table=table)
 
+    def typed_if_empty(self, types: Mapping[str, pa.DataType]) -> "Spine":
+        """The same spine; one without rows, whose columns pandas gives any type, has the named columns in these."""
+        if self.table.num_rows:
+            return self
+        schema = pa.schema([field.with_type(types.get(field.name, field.type)) for field in self.table.schema])
+        return replace(self, table=schema.empty_table())
+
+    def key(self, name: str, declared: pa.DataType) -> pa.ChunkedArray:
+        """A join key's column, whose floats are integers where integers are declared, and every value is one.
+
+        A missing value is enough for pandas to make floats of integers. Whole numbers below 2^53 came from one integer
+        only; NaN is null. Any other column is as it is in the table.
+        """
+        column = self.table.column(name)
+        return _whole(column) if pa.types.is_float64(column.type) and pa.types.is_integer(declared) else column
+
+
+def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Floats as int64 if all are whole numbers, unchanged otherwise."""
+    numbers = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    largest = pc.max(pc.abs(numbers)).as_py()
+    if largest is not None and largest >= _AMBIGUOUS:
+        return column
+    try:
+        return numbers.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column
+
 
 def spine_from_frame(frame: pd.DataFrame) -> Spine:
     """A DataFrame as a spine; nothing about its rows changes.
 
     Raises
     ------
+    UsageError
+        If two columns have one name.
     DataError
         If a timestamp can't be read (naming column and row), or a column mixes types.
     """
+    check_columns(frame.columns)
     time = timestamp_column({str(name): pd.api.types.is_datetime64_any_dtype(t) for name, t in frame.dtypes.items()})
     frame = frame.assign(**{time: _timestamps(frame[time], time)})
     try:
@@ -65,6 +100,7 @@ def spine_from_sql(query: str, database: Path) -> Spine:
     with open_duckdb(database) as connection:
         _check_select(connection, query)
         table = fetch(connection, query, [])
+    check_columns(table.column_names)
     time = timestamp_column({field.name: column_kind(field.type) == "timestamp" for field in table.schema})
     return Spine(table, time)
 

@@ -68,7 +68,7 @@ class HistoryOfflineStore(OfflineStore):
             spine = spine_from_range(requests, config, options.get("start_date"), options.get("end_date"))
         else:
             spine = _spine(entity_df, [request.plan for request in requests], config)
-        spine = spine.with_floats(_request_floats(on_demand))
+        spine = spine.with_floats(_request_floats(on_demand)).typed_if_empty(_key_types(requests))
         cutoff = bool(options.get("filter_by_created_timestamp"))
         return HistoryRetrievalJob(
             lambda: retrieve_slices(requests, spine, config, cutoff=cutoff),
@@ -176,6 +176,15 @@ def _request_floats(views: Iterable[OnDemandFeatureView]) -> set[str]:
     """Request columns that transformations expect as floats."""
     fields = [field for view in views for source in view.source_request_sources.values() for field in source.schema]
     return {field.name for field in fields if pa.types.is_floating(arrow_type(field.dtype))}
+
+
+def _key_types(requests: Iterable[ViewRequest]) -> dict[str, pa.DataType]:
+    """Declared types of the spine's key columns."""
+    types: dict[str, pa.DataType] = {}
+    for request in requests:
+        declared = [request.plan.key_types[key] for key in request.plan.keys]
+        types |= dict(zip(request.spine_keys, declared, strict=True))
+    return types
 
 
 def _spine_database(plans: Sequence[ViewPlan], config: RepoConfig) -> Path:
