@@ -9,6 +9,7 @@
 - Listing: `feast feature-views list` asks `get_feature_view` for every view behind an on-demand view, and that finds
   plain views only. Windowed views are stream views, so the command would fail on any repo that combines the two.
 - Pushes into history: see `storekeeper.push`.
+- Retrievals of what doesn't exist: see `storekeeper.retrieval`.
 """
 
 import threading
@@ -24,6 +25,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from storekeeper.push import mended_push, mended_push_async, mended_write
+from storekeeper.retrieval import mended_history, mended_read, mended_read_async
 from storekeeper.sqlpath import PLUGIN, is_relative_sqlite, rooted_sqlite
 
 _PACKAGE = "storekeeper."
@@ -34,6 +36,9 @@ _plain_view: Any = feast.FeatureStore.get_feature_view
 _plain_push: Any = feast.FeatureStore.push
 _plain_push_async: Any = feast.FeatureStore.push_async
 _plain_write: Any = feast.FeatureStore.write_to_offline_store
+_plain_history: Any = feast.FeatureStore.get_historical_features
+_plain_read: Any = feast.FeatureStore.get_online_features
+_plain_read_async: Any = feast.FeatureStore.get_online_features_async
 _lock = threading.Lock()
 
 
@@ -45,6 +50,9 @@ def mend_feast() -> None:
     mended.apply, mended.get_feature_view = _apply, _any_view
     mended.push, mended.push_async = mended_push(_plain_push), mended_push_async(_plain_push_async)
     mended.write_to_offline_store = mended_write(_plain_write)
+    mended.get_historical_features = mended_history(_plain_history)
+    mended.get_online_features = mended_read(_plain_read)
+    mended.get_online_features_async = mended_read_async(_plain_read_async)
 
 
 def _registry(self: RepoConfig) -> Any:
