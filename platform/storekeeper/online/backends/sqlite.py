@@ -9,6 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from storekeeper.online.backends.arranging import Row, arrange
 from storekeeper.online.backends.base import Asked, Found, PushedRow, Settled, StateRow, ViewMeta
 from storekeeper.online.backends.connections import OwnConnections
 from storekeeper.online.backends.sqlite_file import (
@@ -19,7 +20,7 @@ from storekeeper.online.backends.sqlite_file import (
     pushed_table,
     state_table,
 )
-from storekeeper.online.backends.sqlite_reading import Part, Row, arrange, select, select_there, split
+from storekeeper.online.backends.sqlite_reading import Part, select, select_there, split
 
 _STATE_COLUMNS = attrgetter("key", "event_us", "known_us", "value")
 _PUSHED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us", "value")

@@ -1,11 +1,12 @@
 """One statement that reads several views, so that it sees them all at one moment."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
-from storekeeper.online.backends.base import Asked, Found
+from storekeeper.online.backends.arranging import Row
+from storekeeper.online.backends.base import Asked
 from storekeeper.online.backends.sqlite_file import pushed_table, state_table
 
 #: SQLite takes 500 SELECTs in one statement (two a part) and 32,766 parameters.
@@ -14,8 +15,6 @@ PARTS_PER_STATEMENT = 60
 
 #: Position in what was asked, view, number of keys, and the keys.
 Part = tuple[int, str, int, Sequence[bytes]]
-#: Position, entity key, value; then slot, event time and knowledge time, which are null in state.
-Row = tuple[int, bytes, bytes, bytes | None, int | None, int | None]
 
 
 def split(asked: Sequence[Asked]) -> list[Part]:
@@ -76,33 +75,6 @@ def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
 def _select_all(connection: sqlite3.Connection, parts: Sequence[Part]) -> list[Row]:
     starts = range(0, len(parts), PARTS_PER_STATEMENT)
     return [row for start in starts for row in _select(connection, parts[start : start + PARTS_PER_STATEMENT])]
-
-
-def arrange(asked: Sequence[Asked], rows: Iterable[Row]) -> list[Found]:
-    """Rows as answers to what was asked."""
-    states: list[dict[bytes, bytes]] = [{} for _ in asked]
-    pushed: list[Row] = []
-    for row in rows:
-        if row[3] is None:
-            states[row[0]][row[1]] = row[2]
-        else:
-            pushed.append(row)
-    found = [Found([*map(state.get, one.keys)], [], []) for one, state in zip(asked, states, strict=True)]
-    if pushed:
-        _add_pushed(asked, found, pushed)
-    return found
-
-
-def _add_pushed(asked: Sequence[Asked], found: Sequence[Found], rows: list[Row]) -> None:
-    rows.sort(key=lambda row: row[4:] + row[3:4])
-    values: dict[tuple[int, bytes], list[bytes]] = {}
-    for place, key, value, _, _, _ in rows:
-        values.setdefault((place, key), []).append(value)
-    for place, one in enumerate(asked):
-        for owner, key in enumerate(one.keys):
-            if mine := values.get((place, key)):
-                found[place].owners.extend([owner] * len(mine))
-                found[place].pushed.extend(mine)
 
 
 def _select(connection: sqlite3.Connection, parts: Sequence[Part]) -> list[Row]:
