@@ -1,9 +1,9 @@
 """`StateOnlineStore`: what `feature_store.yaml` names as its online store."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,17 +15,20 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.type_map import python_values_to_proto_values
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from storekeeper.clock import Clock, resolve_clock
 from storekeeper.definitions import ViewPlan, plan_view
 from storekeeper.definitions.views import aggregations
-from storekeeper.errors import UsageError
+from storekeeper.errors import UsageError, listing
 from storekeeper.mends import mend_feast
-from storekeeper.online.backends import Backend, SQLiteBackend
+from storekeeper.online.backends import Backend
+from storekeeper.online.backends.opening import URL_VARIABLES, BackendChoice, BackendKind, open_backend
 from storekeeper.online.entity_keys import keys_from_protos
 from storekeeper.online.view_state import ViewState
 from storekeeper.sources import home_of
+
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
 # Every Feast client imports this module, for feature_store.yaml names it.
 mend_feast()
@@ -35,11 +38,32 @@ class StateOnlineStoreConfig(FeastConfigBaseModel):
     """The `online_store` block of feature_store.yaml."""
 
     type: Literal["storekeeper.online.store.StateOnlineStore"] = "storekeeper.online.store.StateOnlineStore"
-    backend: Literal["sqlite"] = "sqlite"
+    backend: BackendKind = "sqlite"
     path: str = "data/online.db"
     """The SQLite file, relative to the project root."""
+    url_env: str | None = None
+    """The environment variable that holds a server's URL: STOREKEEPER_POSTGRES_URL or STOREKEEPER_REDIS_URL."""
+    schema_name: str = "storekeeper_online"
+    """The schema in PostgreSQL."""
+    shards: int = 1
+    """How many parts Redis keeps a view in: more than one only if a view outgrows a cluster's node."""
     clock: str | None = None
     """What `now` is: `wall` (default), an instant, or a shifted wall; the variable STOREKEEPER_CLOCK overrides it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_urls(cls, values: Any) -> Any:
+        """A URL may hold a password, and this file is no place for one."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            is_url = isinstance(value, str) and "://" in value
+            if is_url or (name == "url_env" and value is not None and not _VARIABLE.fullmatch(str(value))):
+                # Pydantic would turn a ValueError into one that shows the value.
+                raise TypeError(
+                    f"online_store.{name} must not hold a URL, for a URL may hold a password. Put it into an "
+                    f"environment variable, by default one of {listing(URL_VARIABLES.values())}, and give "
+                    f"online_store.url_env the variable's name if it is another."
+                )
+        return values
 
     @field_validator("clock", mode="before")
     @classmethod
@@ -53,7 +77,7 @@ class StateOnlineStore(OnlineStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._backends: dict[Path, Backend] = {}
+        self._backends: dict[BackendChoice, Backend] = {}
         self._plans: dict[tuple[str, int], ViewPlan] = {}
 
     def view_state(self, config: RepoConfig, view: FeatureView) -> ViewState:
@@ -62,10 +86,13 @@ class StateOnlineStore(OnlineStore):
 
     def backend(self, config: RepoConfig) -> Backend:
         """The backend that the configuration names; opened once."""
-        path = home_of(config) / config.online_store.path
-        if path not in self._backends:
-            self._backends[path] = SQLiteBackend(path)
-        return self._backends[path]
+        named = config.online_store
+        choice = BackendChoice(
+            named.backend, home_of(config) / named.path, named.url_env, named.schema_name, named.shards
+        )
+        if choice not in self._backends:
+            self._backends[choice] = open_backend(choice)
+        return self._backends[choice]
 
     def online_write_batch(
         self,
