@@ -210,6 +210,19 @@ def test_a_function_for_single_rows_sees_single_rows() -> None:
     assert transform(view, _inputs(1, None, BIG)).column("y").to_pylist() == [2, None, BIG + 1]
 
 
+def test_other_kinds_of_transformations_keep_to_the_types_too() -> None:
+    """What maps Arrow to Arrow, as Feast's Substrait plans do, gets each input once."""
+
+    class Plan:
+        def transform_arrow(self, table: pa.Table, features: list[Field]) -> pa.Table:
+            assert table.column_names == ["x", "z"]
+            return pa.table({field.name: table["x"].cast(pa.float64()) for field in features})
+
+    view = _view(lambda frame: frame, y=Int64)
+    view.mode, view.feature_transformation = "substrait", Plan()
+    assert transform(view, _inputs(1, None)).equals(pa.table({"y": pa.array([1, None], pa.int64())}))
+
+
 def test_inputs_have_their_declared_type() -> None:
     """Nulls alone, integers for floats and naive nanoseconds reach the function as they do when a model is served."""
     seen: dict[str, str] = {}

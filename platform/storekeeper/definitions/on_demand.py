@@ -83,7 +83,7 @@ def _made(view: OnDemandFeatureView, given: pa.Table) -> pa.Table:
     if view.mode == "pandas":
         return _made_by_pandas(view, given)
     if view.mode != "python":
-        made = OnDemandFeatureView.transform_arrow(view, given, False)
+        made = view.feature_transformation.transform_arrow(given, view.features)
         return _typed(view, dict(zip(made.column_names, made.columns, strict=True)), given.num_rows)
     function = view.feature_transformation.udf
     if not view.singleton:
