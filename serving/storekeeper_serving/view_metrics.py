@@ -1,6 +1,7 @@
 """What a Prometheus server is told of online state: how fresh each view is, and how many entities it has."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,12 +15,19 @@ from storekeeper.store import FeatureStore
 
 CACHE_TIME = timedelta(seconds=10)
 
+#: After a look comes a rest so many times as long: pushed rows are counted one by one, and there may be millions.
+RESTS = 20
+
 
 @dataclass(frozen=True)
 class _Looked:
-    """Figures, and when they were taken; `up` says whether the online store could be read."""
+    """Figures, and when they were taken; `up` says whether the online store could be read.
+
+    Until `rests_until`, by the ticks of the machine, there is no other look.
+    """
 
     at: datetime
+    rests_until: float
     up: bool
     figures: tuple[StateFigures, ...]
 
@@ -33,10 +41,12 @@ class ViewMetrics(Collector):
     ----------
     store
         Whose state.
+    ticks
+        Seconds that pass on the machine, whatever the store's clock shows: what a look costs is measured by them.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
-        self._store, self._watch = store, StateWatch(store)
+    def __init__(self, store: FeatureStore, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._watch, self._ticks = store, StateWatch(store), ticks
         self._looking = threading.Lock()
         self._looked: _Looked | None = None
 
@@ -56,17 +66,28 @@ class ViewMetrics(Collector):
 
     def _look(self) -> _Looked:
         """What is known, or is found out now."""
-        clock, known = self._store.clock, self._looked
-        now = clock.now()
-        if known is None or clock.fixed is not None or not timedelta(0) <= now - known.at < CACHE_TIME:
+        now, known = self._store.clock.now(), self._looked
+        if known is None or self._is_due(known, now):
             known = self._looked = self._take(now)
         return known
 
+    def _is_due(self, known: _Looked, now: datetime) -> bool:
+        if self._ticks() < known.rests_until:
+            return False
+        return self._store.clock.fixed is not None or not timedelta(0) <= now - known.at < CACHE_TIME
+
     def _take(self, now: datetime) -> _Looked:
+        began = self._ticks()
+        figures, up = self._figures()
+        ended = self._ticks()
+        return _Looked(now, ended + RESTS * (ended - began), up, figures)
+
+    def _figures(self) -> tuple[tuple[StateFigures, ...], bool]:
+        """The figures of all views, and whether they could be read."""
         try:
-            return _Looked(now, True, tuple(map(self._watch.figures, registered_views(self._store))))
+            return tuple(map(self._watch.figures, registered_views(self._store))), True
         except SourceError:
-            return _Looked(now, False, ())
+            return (), False
 
 
 def _seconds(length: timedelta | None) -> float | None:

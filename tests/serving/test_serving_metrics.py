@@ -1,6 +1,5 @@
 """What a Prometheus server is told, read back with Prometheus' own parser."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,6 +86,7 @@ def test_the_served_log(app: FastAPI, make_client: Any, good_body: dict[str, Any
 
 def test_views(shop: Any, app: FastAPI, make_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each view tells its lag, the age of its newest event and its entities; two days later both are two days more."""
+    monkeypatch.setattr("storekeeper_serving.view_metrics.RESTS", 0)
     with make_client(app) as client:
         first = scrape(client)
         assert sample(first, "storekeeper_online_store_up") == 1
@@ -147,14 +147,6 @@ def test_timings_by_hand() -> None:
     }  # fmt: skip
 
 
-class _SlowClock:
-    """A store whose clock is moved by hand."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.looks = 0
-
-
 class _Running(Clock):
     """A clock that is said to run, and shows what it is told."""
 
@@ -164,36 +156,47 @@ class _Running(Clock):
         return self.instant
 
 
+class _Bench:
+    """The metrics of a store with one view, whose looks are counted and take as long as they are told."""
+
+    def __init__(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock, self.looks, self.ticks, self.takes = clock, 0, 0.0, 0.0
+        self.metrics = ViewMetrics(self, lambda: self.ticks)  # type: ignore[arg-type]
+        monkeypatch.setattr("storekeeper_serving.view_metrics.registered_views", lambda _: ["mine"])
+        monkeypatch.setattr(StateWatch, "figures", lambda *_: self.look())
+
+    def look(self) -> StateFigures:
+        self.looks, self.ticks = self.looks + 1, self.ticks + self.takes
+        now = self.clock.now()
+        return StateFigures("mine", now, now, self.looks, 0, now)
+
+    def entities(self) -> float:
+        """What a scrape says."""
+        families = {family.name: family for family in self.metrics.collect()}
+        return float(families["storekeeper_view_entities"].samples[0].value)
+
+
 def test_state_is_looked_at_again_by_the_stores_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within ten seconds of the store's clock state is looked at once; later, or earlier, again."""
     clock = _Running()
-    store: Any = _SlowClock(clock)
-    metrics = ViewMetrics(store)
-
-    def take(now: datetime) -> Any:
-        store.looks += 1
-        return original(now)
-
-    original = metrics._take
-    monkeypatch.setattr(metrics, "_take", take)
-    monkeypatch.setattr("storekeeper_serving.view_metrics.registered_views", lambda _: [])
-    moments = [(0, 1), (9, 1), (10, 2), (19, 2), (21, 3), (5, 4)]
-    for seconds, looks in moments:
+    bench = _Bench(clock, monkeypatch)
+    for seconds, looks in [(0, 1), (9, 1), (10, 2), (19, 2), (21, 3), (5, 4)]:
         object.__setattr__(clock, "instant", datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
-        list(metrics.collect())
-        assert store.looks == looks, seconds
+        assert bench.entities() == looks, seconds
 
 
 def test_a_clock_that_stands_still_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a fixed clock every scrape looks anew: what was materialised meanwhile is seen."""
-    at = datetime(2020, 1, 1, tzinfo=UTC)
-    metrics = ViewMetrics(_SlowClock(Clock(fixed=at)))  # type: ignore[arg-type]
-    figures = StateFigures("mine", at, at, 1, 0, at)
-    monkeypatch.setattr("storekeeper_serving.view_metrics.registered_views", lambda _: ["mine"])
-    counts = []
-    for entities in (1, 2):
-        told = replace(figures, entities=entities)
-        monkeypatch.setattr(StateWatch, "figures", lambda *_, told=told: told)
-        families = {family.name: family for family in metrics.collect()}
-        counts.append(families["storekeeper_view_entities"].samples[0].value)
-    assert counts == [1, 2]
+    bench = _Bench(Clock(fixed=datetime(2020, 1, 1, tzinfo=UTC)), monkeypatch)
+    assert [bench.entities(), bench.entities()] == [1, 2]
+
+
+def test_a_look_that_takes_long_is_followed_by_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking never takes more than a twentieth of the time, whatever the store's clock shows."""
+    bench = _Bench(Clock(fixed=datetime(2020, 1, 1, tzinfo=UTC)), monkeypatch)
+    bench.takes = 2.0
+    found = []
+    for later in (0.0, 39.0, 1.5, 1.0):
+        bench.ticks += later
+        found.append(bench.entities())
+    assert found == [1, 1, 2, 2]

@@ -82,9 +82,7 @@ class StateWatch:
         state, now = self.state(view), self.store.clock.now()
         meta = state.backend.meta(state.name)
         until = None if meta is None or meta.until_us is None else from_us(meta.until_us)
-        times = [row.event_us for row in state.backend.pushed(state.name)]
-        newest = from_us(max(times)) if times else None
-        problem = ""
+        pushed, newest, problem = *_pushed(state), ""
         if until is not None and meta is not None:
             try:
                 behind = self._newest_behind(state, until, meta.made_from)
@@ -92,7 +90,7 @@ class StateWatch:
             except UNREADABLE as error:
                 problem = f"its source can't be read: {error}"
         count = state.backend.count(state.name)
-        return StateFigures(state.plan.name, now, until, count, len(times), newest, problem)
+        return StateFigures(state.plan.name, now, until, count, pushed, newest, problem)
 
     def newest_in_source(self, view: FeatureView) -> datetime | None:
         """Event time of the newest event that a view's source has, and that is known now; None if there is none.
@@ -123,6 +121,14 @@ class StateWatch:
             known = made, newest_event(plan, self.store.config, until, before=plan.is_windowed)
             self._behind[state.name] = known
         return known[1]
+
+
+def _pushed(state: ViewState) -> tuple[int, datetime | None]:
+    """How many pushed rows a view has, and the event time of the newest."""
+    count, newest_us = 0, None
+    for row in state.backend.pushed(state.name):
+        count, newest_us = count + 1, row.event_us if newest_us is None else max(newest_us, row.event_us)
+    return count, None if newest_us is None else from_us(newest_us)
 
 
 def registered_views(store: FeatureStore) -> list[FeatureView]:
