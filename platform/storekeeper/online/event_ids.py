@@ -130,7 +130,8 @@ def _text_words(column: pa.ChunkedArray) -> np.ndarray:
         encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else encoded
     texts = [text if isinstance(text, bytes) else text.encode() for text in encoded.dictionary.to_pylist()]
     hashes = np.frombuffer(b"".join(map(_digest, texts)) + bytes(EVENT_ID_BYTES), "<i8").reshape(-1, 2)
-    return hashes[np.asarray(pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False))]
+    codes = np.asarray(pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False))
+    return np.asarray(hashes[codes])
 
 
 def _is_null(column: pa.ChunkedArray) -> np.ndarray:
