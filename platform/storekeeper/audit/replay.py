@@ -13,7 +13,6 @@ from storekeeper.audit.explain import Explainer
 from storekeeper.audit.former import former_plans
 from storekeeper.audit.histories import SourceRecords
 from storekeeper.audit.log import SERVED_AT, ServedFiles, read_definition, served_files, stream
-from storekeeper.audit.log.files import ServedFile
 from storekeeper.audit.served_rows import ServedRows
 from storekeeper.audit.service_audit import ServiceAudit
 from storekeeper.audit.service_plan import changed_owners, plan_service
@@ -28,9 +27,7 @@ _EXPLAINED_ROWS = 5_000
 _CONTROLS = 100
 
 
-def audit_served(
-    store: FeatureStore, folder: Path, *, files: list[ServedFile] | None = None, batch_rows: int = BATCH_ROWS
-) -> Iterator[ServiceAudit]:
+def audit_served(store: FeatureStore, folder: Path, *, batch_rows: int = BATCH_ROWS) -> Iterator[ServiceAudit]:
     """Replay all that the served log holds, service by service, and say of each difference why it is there.
 
     Each served vector becomes a spine row at the instant at which it was served, and goes through
@@ -38,14 +35,12 @@ def audit_served(
 
     Parameters
     ----------
-    files
-        The log's files, where they have been listed already.
     batch_rows
         How many vectors are in memory at once.
     """
     services = {service.name for service in store.list_feature_services()}
     records = SourceRecords(store.config)
-    for group in served_files(folder, files):
+    for group in served_files(folder):
         if group.service not in services:
             reason = "the feature service is no longer registered"
             yield ServiceAudit(group.service, group.definition_hash, group.rows, 0, skipped=reason)

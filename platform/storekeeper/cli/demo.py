@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from storekeeper.cli.feature_commands import audit_and_prove
+from storekeeper.cli.audit_commands import audit_and_prove
 from storekeeper.cli.output import console, print_table
 from storekeeper.errors import CheckFailedError, SourceError
 from storekeeper.settings import Settings

@@ -1,4 +1,4 @@
-"""`storekeeper apply`, `materialize` and `audit`: features declared, made live, and proven."""
+"""`storekeeper apply` and `materialize`: features declared and made live."""
 
 import time
 from datetime import UTC, datetime
@@ -7,14 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from storekeeper.cli.output import Json, console, print_json, print_table, progress_console
-from storekeeper.errors import CheckFailedError, NotFoundError, UsageError, listing
+from storekeeper.errors import NotFoundError, UsageError, listing
 
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command()(apply)
     app.command()(materialize)
-    app.command()(audit)
 
 
 def apply(json: Json = False) -> None:
@@ -71,111 +70,6 @@ def materialize(
         return
     headings = {"view": "left", "entities": "right", "state": "left", "until": "left", "seconds": "right"}
     print_table("Online state", headings, [[*row[:3], row[3].replace("+00:00", "Z"), row[4]] for row in done])
-
-
-def audit(
-    views: Annotated[
-        bool, typer.Option("--views", help="Also compare all online state with its history, entity by entity.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Replay what was served through the offline path and compare; exit code 1 if any value differs or is missing."""
-    served, parities = replay(views=views, quiet=json)
-    if json:
-        print_json({"served": [one.as_dict() for one in served], "views": [_parity_dict(one) for one in parities]})
-    else:
-        _print_audit(served, parities)
-    _check_audit(served, parities)
-
-
-def audit_and_prove() -> str:
-    """`audit --views` for the demo; returns the line that says what was proven, to be printed once more."""
-    served, parities = replay(views=True, quiet=False)
-    _print_audit(served, parities)
-    _check_audit(served, parities)
-    return _proof_line(served)
-
-
-def replay(*, views: bool, quiet: bool) -> tuple[list[Any], list[Any]]:
-    """What was served, and with `views` all online state, each held against its history."""
-    from storekeeper.audit.parity import compare_views
-    from storekeeper.audit.replay import audit_served
-    from storekeeper.settings import Settings
-
-    store = _open_store()
-    _registered(store)
-    with console.status("Replaying served vectors") if not quiet else _nothing():
-        served = list(audit_served(store, Settings.load().served_dir))
-        return served, list(compare_views(store)) if views else []
-
-
-def _check_audit(served: list[Any], parities: list[Any]) -> None:
-    """Fail with all that doesn't hold in one message."""
-    never = [one.view for one in parities if not one.materialised]
-    lacking = [f"{one.view} ({one.missing:,})" for one in parities if one.materialised and one.missing]
-    differing = sum(one.differing for one in [*served, *parities])
-    problems = []
-    if never:
-        problems.append(f"Never materialised: {listing(never)}. Build their state: storekeeper materialize.")
-    if lacking:
-        problems.append(
-            f"Entities without online state: {listing(lacking)}. Build it: storekeeper materialize --force."
-        )
-    if differing:
-        examples = [f"{e.feature}: online {e.online!r}, offline {e.offline!r}" for e in _examples(served, parities)]
-        problems.append(f"{differing:,} values differ between online and offline. First: {'; '.join(examples)}.")
-    if problems:
-        raise CheckFailedError(" ".join(problems))
-
-
-_PARITY_HEADINGS = {
-    "view": "left", "entities": "right", "missing": "right", "extra": "right", "compared": "right", "differ": "right",
-}  # fmt: skip
-
-
-def _parity_row(one: Any) -> list[Any]:
-    view = one.view if one.materialised else f"{one.view} (never materialised)"
-    return [view, one.entities, one.missing, one.unexpected, one.compared, one.differing]
-
-
-def _print_audit(served: list[Any], parities: list[Any]) -> None:
-    if parities:
-        print_table("Online state against history", _PARITY_HEADINGS, [_parity_row(one) for one in parities])
-    for one in served:
-        if one.skipped:
-            console.print(f"{one.vectors:,} vectors of service '{one.service}' not replayed: {one.skipped}.")
-    console.print(_proof_line(served), soft_wrap=True)
-
-
-def _proof_line(served: list[Any]) -> str:
-    vectors = sum(one.vectors for one in served if not one.skipped)
-    if not vectors:
-        return "Nothing was served yet under the present definitions: ask storekeeper serve for predictions."
-    compared = sum(one.compared for one in served)
-    differing = sum(one.differing for one in served)
-    widths = sorted({one.features for one in served if not one.skipped})
-    width = f"{widths[0]}" if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
-    return (
-        f"[bold]Proof:[/] {vectors:,} served vectors x {width} features = {compared:,} values replayed offline, "
-        f"[bold]{differing:,} differ[/]."
-    )
-
-
-def _examples(served: list[Any], parities: list[Any]) -> list[Any]:
-    return [example for one in [*served, *parities] for example in one.examples][:5]
-
-
-def _parity_dict(one: Any) -> dict[str, Any]:
-    return {
-        "view": one.view,
-        "entities": one.entities,
-        "features": one.features,
-        "compared": one.compared,
-        "differing": one.differing,
-        "missing": one.missing,
-        "unexpected": one.unexpected,
-        "materialised": one.materialised,
-    }
 
 
 def _open_store() -> Any:

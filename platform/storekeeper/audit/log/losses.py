@@ -2,11 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from storekeeper.audit.log.files import ServedFile, list_files, replace_file
+from storekeeper.audit.log.files import list_files, replace_file
 from storekeeper.audit.log.tally import SUFFIX as TALLY
 from storekeeper.audit.log.tally import read_tally
 from storekeeper.errors import DataError
@@ -56,13 +57,8 @@ def write_losses(log: Path, run: str, appended: int, dropped: int, problem: str 
     replace_file(log / f"{run}{SUFFIX}", json.dumps(content).encode())
 
 
-def read_losses(log: Path, files: Sequence[ServedFile] | None = None) -> list[RunLoss]:
+def read_losses(log: Path) -> list[RunLoss]:
     """Every run's account, by its digits.
-
-    Parameters
-    ----------
-    files
-        The log's files, where they have been listed already.
 
     Raises
     ------
@@ -70,11 +66,11 @@ def read_losses(log: Path, files: Sequence[ServedFile] | None = None) -> list[Ru
         If a count can't be read; the message names its file.
     """
     # Counts first: what is written meanwhile is then not taken for lost.
-    tallies = {path.name.removesuffix(TALLY): read_tally(path) for path in sorted(log.glob(f"*{TALLY}"))}
+    tallies = dict(_tallies(log))
     told = dict(_told(log))
     logged: dict[str, int] = defaultdict(int)
     following: dict[str, int] = defaultdict(int)
-    for file in list_files(log) if files is None else files:
+    for file in list_files(log):
         if file.run:
             logged[file.run] += file.rows
             following[file.run] = max(following[file.run], file.next_sequence)
@@ -98,6 +94,13 @@ def count_dropped(log: Path) -> int:
         If a count can't be read; the message names its file.
     """
     return sum(dropped for _, (_, dropped, _) in _told(log))
+
+
+def _tallies(log: Path) -> Iterator[tuple[str, tuple[int, bool]]]:
+    """How many vectors each run was given, and whether it lives; a run that ends meanwhile needs no tally."""
+    for path in sorted(log.glob(f"*{TALLY}")):
+        with suppress(FileNotFoundError):
+            yield path.name.removesuffix(TALLY), read_tally(path)
 
 
 def _told(log: Path) -> Iterator[tuple[str, tuple[int, int, str | None]]]:

@@ -44,7 +44,7 @@ class ServedFiles(NamedTuple):
         return sum(file.rows for file in self.files)
 
 
-def served_files(folder: Path, files: list[ServedFile] | None = None) -> list[ServedFiles]:
+def served_files(folder: Path) -> list[ServedFiles]:
     """All files, by service and definition; nothing where nothing was served.
 
     Raises
@@ -53,7 +53,7 @@ def served_files(folder: Path, files: list[ServedFile] | None = None) -> list[Se
         If a file is damaged or was not written by a `ServedLog`; the message names it.
     """
     groups: dict[tuple[str, str], list[ServedFile]] = {}
-    for file in list_files(folder) if files is None else files:
+    for file in list_files(folder):
         groups.setdefault((file.service, file.definition_hash), []).append(file)
     return [ServedFiles(*key, tuple(found)) for key, found in sorted(groups.items())]
 

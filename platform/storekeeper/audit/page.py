@@ -1,0 +1,84 @@
+"""The report as one HTML file that needs nothing beside itself."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from storekeeper import __version__
+from storekeeper.audit import timeline
+from storekeeper.audit.advice import ADVICE
+from storekeeper.audit.assumption import CAUSES, CODE, DEFINITION, LATE, TTL, TYPE, UNEXPLAINED
+from storekeeper.audit.report import AuditReport
+from storekeeper.audit.timeline import timelines
+
+COLOURS = {
+    LATE: "#b45309",
+    TTL: "#4338ca",
+    TYPE: "#0369a1",
+    DEFINITION: "#0f766e",
+    CODE: "#7c3aed",
+    UNEXPLAINED: "#b91c1c",
+}
+_LONGEST_VALUE = 80
+
+
+def write_page(report: AuditReport, path: Path) -> None:
+    """Write the page, through a temporary name.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(render_page(report), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def render_page(report: AuditReport) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("storekeeper.audit", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": "{:,}".format, "moment": "{:%Y-%m-%d %H:%M:%S}".format, "value": _shown}
+    findings = list(report.findings())
+    return environment.get_template("audit.html").render(
+        report=report,
+        headline=_headline(report),
+        findings=findings,
+        causes=[cause for cause in CAUSES if any(cause in finding.causes for _, finding in findings)],
+        advice=ADVICE,
+        colour=_colour,
+        pictures=timelines(finding for _, finding in findings),
+        size=timeline,
+        version=__version__,
+    )
+
+
+def _headline(report: AuditReport) -> str:
+    if report.unexplained:
+        return f"{report.unexplained:,} values differ, and nothing explains them"
+    if broken := [one.view for one in report.views if not one.holds]:
+        return f"Online state of {len(broken)} views differs from history"
+    if report.differing:
+        return f"{report.differing:,} values differ, each for a known reason"
+    return "Served equals trained" if report.proven else "Nothing to prove yet"
+
+
+def _colour(label: str) -> str:
+    """A class' colour; a combination has that of its first class."""
+    return COLOURS[label.split(" + ")[0]]
+
+
+def _shown(value: Any) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
