@@ -244,9 +244,11 @@ def test_a_dataset_without_the_feature(ready: Path, run: Any) -> None:
 
 
 def test_lost_vectors_are_told(ready: Path, run: Any) -> None:
-    """How many vectors could not be logged stands beside the figures that lack them."""
+    """How many vectors were served and never logged stands beside the figures that lack them."""
     folder = ready / "data" / "served"
     folder.mkdir()
     (folder / "ab.losses.json").write_text(json.dumps({"dropped": 7, "problem": None}), encoding="utf-8")
-    assert run(ready, "monitor", "--json").done().document["dropped"] == 7
-    assert "7 served vectors could not be logged" in run(ready, "monitor").done().words
+    assert run(ready, "monitor", "--json").done().document["missing"] == 7
+    told = run(ready, "monitor", "--html", "page.html").done().words
+    assert "7 vectors were served and are not in the log" in told
+    assert "7 vectors were served and are not in the log" in (ready / "page.html").read_text(encoding="utf-8")

@@ -86,6 +86,19 @@ def test_since(folders: tuple[Path, Path]) -> None:
     assert list(served_samples(folders[0] / "none", folders[1])) == []
 
 
+def test_types_that_changed(folders: tuple[Path, Path]) -> None:
+    """Where a feature's type has changed, old and new vectors can't be put together; the newer ones alone can."""
+    text = vectors("rule", 1, 1.0)
+    text = text.set_column(0, "lines", pa.array(["many"]))
+    with ServedLog(folders[0], flush_seconds=3600) as log:
+        log.append("purchase", "d" * 64, AT + timedelta(days=9), text)
+    with pytest.raises(DataError, match=r"service 'purchase' differ in the types .* --since"):
+        samples(folders, service="purchase")
+    (newer,) = samples(folders, service="purchase", since=AT + timedelta(days=9))
+    assert newer.table.column("lines").to_pylist() == ["many"]
+    assert newer.values == ["lines"]
+
+
 def write_set(folder: Path, digits: str, **record: str) -> Path:
     import json
 

@@ -134,8 +134,8 @@ def _print_report(report: "MonitorReport", html: Path | None) -> None:
     if not report.comparisons:
         when = f"since {report.since:%Y-%m-%d %H:%M} UTC: see --since" if report.since else "yet: storekeeper serve"
         console.print(f"No vectors were served {when}.")
-    if report.dropped:
-        console.print(f"{report.dropped:,} served vectors could not be logged and are missing from these figures.")
+    if report.missing:
+        console.print(f"{report.missing:,} vectors were served and are not in the log, nor among these figures.")
     if html is not None:
         console.print(f"Page: {html}", soft_wrap=True)
 

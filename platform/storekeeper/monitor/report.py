@@ -70,8 +70,8 @@ class MonitorReport:
         Freshness of each view.
     comparisons
         Drift of each service.
-    dropped
-        How many served vectors could not be logged, ever.
+    missing
+        How many vectors were served, ever, and are not in the log: dropped, or lost with a process.
     """
 
     now: datetime
@@ -79,7 +79,7 @@ class MonitorReport:
     limits: Limits
     views: tuple[ViewFreshness, ...]
     comparisons: tuple[Comparison, ...]
-    dropped: int
+    missing: int
 
     @property
     def status(self) -> Status:
@@ -105,5 +105,5 @@ class MonitorReport:
             "status": self.status,
             "views": [view.as_dict() for view in self.views],
             "served": [one.as_dict() for one in self.comparisons],
-            "dropped": self.dropped,
+            "missing": self.missing,
         }

@@ -10,10 +10,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storekeeper.artefact import Manifest, find_artefact, read_manifest
-from storekeeper.audit.log import MODEL, SERVED_AT, TASK, TIMESTAMP, VERSION, ServedGroup, read_served
-from storekeeper.errors import NotFoundError
+from storekeeper.audit.log import (
+    EVIDENCE,
+    MODEL,
+    PROBABILITY,
+    RECORDED_AT,
+    REQUEST_ID,
+    RUN,
+    SEQUENCE,
+    SERVED_AT,
+    TASK,
+    TIMESTAMP,
+    VERSION,
+    ServedFiles,
+    served_files,
+    stream,
+)
+from storekeeper.errors import DataError, NotFoundError
 
 _WHO = (TASK, MODEL, VERSION)
+_UNUSED = {REQUEST_ID, PROBABILITY, RUN, SEQUENCE, RECORDED_AT, EVIDENCE}
+_BATCH_ROWS = 50_000
 
 Who = tuple[str, str, int]
 """Task, model and version."""
@@ -34,7 +51,7 @@ class ServedSample:
     inputs
         What those models read, in their order; empty where that isn't known.
     table
-        One row a vector.
+        One row a vector: when it was served, who was given it, and its values.
     """
 
     service: str
@@ -43,6 +60,11 @@ class ServedSample:
     models: tuple[str, ...]
     inputs: tuple[str, ...]
     table: pa.Table
+
+    @property
+    def values(self) -> list[str]:
+        """Names of the columns that are keys, context or features."""
+        return [name for name in self.table.column_names if name not in {SERVED_AT, *_WHO}]
 
 
 def served_samples(
@@ -53,7 +75,7 @@ def served_samples(
     since: datetime | None = None,
     against: str | None = None,
 ) -> Iterator[ServedSample]:
-    """What the served log holds, of one service if named and from an instant on.
+    """What the served log holds, of one service if named and from an instant on; only that is ever in memory.
 
     Parameters
     ----------
@@ -65,20 +87,35 @@ def served_samples(
     DataError
         If a file of the log, or a model's manifest, is damaged.
     """
-    for group in read_served(folder):
+    for group in served_files(folder):
         if service in (None, group.service):
-            recent = group.table if since is None else _since(group.table, since)
-            if recent.num_rows:
-                yield from _by_training_set(group._replace(table=recent), models_dir, against)
+            table = _recent(group, since)
+            if table is not None:
+                yield from _by_training_set(group, table, models_dir, against)
 
 
-def _since(table: pa.Table, since: datetime) -> pa.Table:
-    return table.filter(pc.greater_equal(table.column(SERVED_AT), pa.scalar(since, TIMESTAMP)))
+def _recent(group: ServedFiles, since: datetime | None) -> pa.Table | None:
+    """Vectors from an instant on; None if there are none."""
+    start = None if since is None else pa.scalar(since, TIMESTAMP)
+    parts = []
+    for table in stream(group, _BATCH_ROWS):
+        kept = table.select([name for name in table.column_names if name not in _UNUSED])
+        kept = kept if start is None else kept.filter(pc.greater_equal(kept.column(SERVED_AT), start))
+        parts += [kept] if kept.num_rows else []
+    try:
+        return pa.concat_tables(parts, promote_options="default") if parts else None
+    except pa.ArrowException as error:
+        raise DataError(
+            f"Vectors of service '{group.service}' differ in the types of their columns: {error}. Look at newer ones "
+            f"alone: storekeeper monitor --since."
+        ) from error
 
 
-def _by_training_set(group: ServedGroup, models_dir: Path, against: str | None) -> Iterator[ServedSample]:
+def _by_training_set(
+    group: ServedFiles, table: pa.Table, models_dir: Path, against: str | None
+) -> Iterator[ServedSample]:
     """Parts of a group, each with the vectors of the models that were trained on one set."""
-    who = _models_of(group.table)
+    who = _models_of(table)
     manifests = {one: _manifest(models_dir, one) for one in who}
     parts: dict[str, list[Who]] = {}
     for one in who:
@@ -93,7 +130,7 @@ def _by_training_set(group: ServedGroup, models_dir: Path, against: str | None) 
             dataset_hash=dataset_hash,
             models=tuple(f"{task}/{model} {version}" for task, model, version in members),
             inputs=_inputs([found for one in members if (found := manifests[one])]),
-            table=_rows_of(group.table, members),
+            table=_rows_of(table, members),
         )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from storekeeper.audit.log import MODEL, PROBABILITY, REQUEST_ID, SERVED_AT, TASK, VERSION, count_dropped
+from storekeeper.audit.log import SERVED_AT, read_losses
 from storekeeper.errors import NotFoundError
 from storekeeper.monitor.drift import FeatureDrift, compare_feature
 from storekeeper.monitor.freshness import watch_views
@@ -15,8 +16,6 @@ from storekeeper.monitor.served import ServedSample, served_samples
 from storekeeper.monitor.training_set import TrainingSet, find_training_set
 from storekeeper.settings import Settings
 from storekeeper.store import FeatureStore
-
-_OWN = {SERVED_AT, REQUEST_ID, TASK, MODEL, VERSION, PROBABILITY}
 
 
 def watch(
@@ -57,7 +56,8 @@ def watch(
         against=named.dataset_hash if named else None,
     )
     comparisons = tuple(_compare(store, settings, sample, limits) for sample in samples)
-    return MonitorReport(store.clock.now(), since, limits, views, comparisons, count_dropped(settings.served_dir))
+    missing = sum(run.missing for run in read_losses(settings.served_dir))
+    return MonitorReport(store.clock.now(), since, limits, views, comparisons, missing)
 
 
 def _compare(store: FeatureStore, settings: Settings, sample: ServedSample, limits: Limits) -> Comparison:
@@ -71,8 +71,8 @@ def _compare(store: FeatureStore, settings: Settings, sample: ServedSample, limi
         definition_hash=sample.definition_hash,
         models=sample.models,
         vectors=sample.table.num_rows,
-        first=times[0].as_py(),
-        last=times[-1].as_py(),
+        first=pc.min(times).as_py(),
+        last=pc.max(times).as_py(),
         dataset_hash=sample.dataset_hash,
         rows=training.rows if training else 0,
         features=tuple(_drifts(store, sample, training, limits)) if training else (),
@@ -101,5 +101,5 @@ def _compared(store: FeatureStore, sample: ServedSample) -> Sequence[str]:
     found = registered.get(sample.service)
     projections = found.feature_view_projections if found else ()
     features = [feature.name for projection in projections for feature in projection.features]
-    names = sample.inputs or features or [name for name in sample.table.column_names if name not in _OWN]
-    return [name for name in names if name in sample.table.column_names]
+    there = sample.values
+    return [name for name in sample.inputs or features or there if name in there]
