@@ -18,13 +18,18 @@ def home_of(config: RepoConfig) -> Path:
     return find_home(Path(config.repo_path), env={}) if config.repo_path else find_home()
 
 
+def file_roots(config: RepoConfig) -> tuple[Path, Path]:
+    """Where the path of a file may start."""
+    home = home_of(config)
+    return home, Path(config.repo_path or home)
+
+
 def file_place(source: FileSource, config: RepoConfig) -> Path:
     """Where a file or folder lies: from the project root as all paths, or else from the repo as in Feast's templates.
 
     The first where neither is there.
     """
-    home = home_of(config)
-    places = [root / str(source.path) for root in (home, Path(config.repo_path or home))]
+    places = [root / str(source.path) for root in file_roots(config)]
     return next((place for place in places if place.exists()), places[0])
 
 

@@ -99,7 +99,7 @@ def fetch_batches(
                 yield batch
             if not given:
                 yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise SourceError(f"DuckDB can't answer a query: {_reason(error)}") from error
 
 

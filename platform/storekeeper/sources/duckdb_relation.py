@@ -12,9 +12,10 @@ import pyarrow as pa
 from storekeeper.errors import DataError, SourceError
 from storekeeper.history.keys import key_kind
 from storekeeper.sources.duckdb_reader import fetch, fetch_batches, quote, relation_schema
-from storekeeper.sources.parquet_files import ParquetFiles
+from storekeeper.sources.parquet_files import parquet_sql
 from storekeeper.sources.relation import ADDRESS
 from storekeeper.sources.request import ReadRequest
+from storekeeper.sources.source_files import SourceFiles
 
 _PLACE = "__place__"
 _KEYS = "__wanted_keys__"
@@ -46,7 +47,7 @@ class DuckDBRelation:
     connection: duckdb.DuckDBPyConnection
     sql: str
     address: str | None
-    files: ParquetFiles | None = None
+    files: SourceFiles | None = None
     _checked: set[str] = field(default_factory=set, compare=False)
 
     @classmethod
@@ -61,15 +62,19 @@ class DuckDBRelation:
         return unnamed if taken or is_view or not kind.num_rows else cls(connection, sql, "rowid")
 
     @classmethod
-    def of_parquet(cls, connection: duckdb.DuckDBPyConnection, files: ParquetFiles) -> "DuckDBRelation":
-        """Parquet files; a row's address is its file and its place there, where files keep their numbers."""
-        unnamed = cls(connection, files.sql, None)
+    def of_parquet(cls, connection: duckdb.DuckDBPyConnection, files: SourceFiles) -> "DuckDBRelation":
+        """Parquet files; a row's address is its file and its place there.
+
+        Where folders name values, DuckDB leaves files out by what a query asks for, and numbers those that remain: no
+        number of a file outlasts its query.
+        """
+        unnamed = cls(connection, parquet_sql(connection, files), None)
         taken = {"file_index", "file_row_number"} & {column.lower() for column in unnamed.schema.names}
         if taken or files.partitioned:
             return unnamed
         # One file's place alone is a plain column, by which DuckDB filters as it reads.
         address = "file_row_number" if len(files.marks) == 1 else _FILE_ADDRESS
-        return cls(connection, files.sql, address, files)
+        return cls(connection, unnamed.sql, address, files)
 
     @cached_property
     def schema(self) -> pa.Schema:

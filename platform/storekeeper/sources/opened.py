@@ -16,14 +16,15 @@ from feast.data_source import DataSource, PushSource
 from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
-from storekeeper.errors import DefinitionError, SourceError, listing
-from storekeeper.sources.access import file_place, lacking, named
+from storekeeper.errors import DefinitionError, listing
+from storekeeper.sources.access import lacking, named
+from storekeeper.sources.csv_files import CsvColumns, csv_sql
 from storekeeper.sources.declared import TabularSource
-from storekeeper.sources.duckdb_reader import literal, open_duckdb
+from storekeeper.sources.duckdb_reader import open_duckdb
 from storekeeper.sources.duckdb_relation import DuckDBRelation
-from storekeeper.sources.parquet_files import ParquetFiles
 from storekeeper.sources.relation import ADDRESS, Relation
 from storekeeper.sources.request import ReadRequest
+from storekeeper.sources.source_files import Mark, files_of
 from storekeeper.sources.sql_connection import connect
 
 
@@ -45,6 +46,7 @@ class OpenSources:
         self._database_bytes = database_bytes
         self._stack = ExitStack()
         self._databases: dict[Path | None, duckdb.DuckDBPyConnection] = {}
+        self._csv: dict[tuple[str, Mark], CsvColumns] = {}
         self._open: dict[tuple[type[DataSource], str, str], OpenSource] = {}
 
     def __enter__(self) -> Self:
@@ -81,11 +83,11 @@ class OpenSources:
         )
 
     def _files(self, source: FileSource) -> Relation:
-        path = source.path if "://" in source.path else str(_file(source, self._config))
         connection = self.duckdb(None)
-        if path.endswith((".csv", ".csv.gz")):
-            return DuckDBRelation(connection, f"read_csv({literal(path)})", None)
-        return DuckDBRelation.of_parquet(connection, ParquetFiles.of(connection, path))
+        files = files_of(source, self._config, connection)
+        if files.are_csv:
+            return DuckDBRelation(connection, csv_sql(connection, files, self._csv), None)
+        return DuckDBRelation.of_parquet(connection, files)
 
     def duckdb(self, database: Path | None) -> duckdb.DuckDBPyConnection:
         """A read-only connection to a DuckDB file, or to none."""
@@ -189,12 +191,3 @@ def _inner(source: DataSource) -> DataSource:
     if source.batch_source is None:
         raise DefinitionError(f"Push source '{source.name}' needs a batch_source with its history.")
     return _inner(source.batch_source)
-
-
-def _file(source: FileSource, config: RepoConfig) -> Path:
-    place = file_place(source, config)
-    if place.exists():
-        return place
-    raise SourceError(
-        f"Source '{source.name}': there is no file '{place}'. Correct its path, which starts at the project root."
-    )

@@ -1,7 +1,6 @@
 """Folders of Parquet parts: rows are added as new parts, and no part is ever changed."""
 
 import os
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storekeeper.errors import SourceError, UsageError
+from storekeeper.sources.file_order import PARQUET, append_number, appended_name, files_below, is_named
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _ROW = "__row__"
-_NUMBERED = re.compile(r"(?P<stem>.*)~(?P<number>\d{9})-[0-9a-f]{8}")
 
 
 def partition_keys(folder: Path) -> tuple[str, ...]:
@@ -30,8 +29,8 @@ def partition_keys(folder: Path) -> tuple[str, ...]:
     """
     if any("=" in name for name in folder.parts):
         raise UsageError(f"'{folder}' is one partition of a table. Declare the table's own folder to append to it.")
-    parts = _parts(folder)
-    levels = parts[-1].relative_to(folder).parts[:-1] if parts else ()
+    parts = files_below(folder, PARQUET)
+    levels = Path(parts[-1]).relative_to(folder).parts[:-1] if parts else ()
     keys = tuple(name.partition("=")[0] for name in levels if "=" in name)
     if keys and len(keys) != len(levels):
         raise UsageError(
@@ -44,8 +43,8 @@ def append_parts(folder: Path, rows: pa.Table, keys: Sequence[str]) -> None:
     """Add rows to a folder as new parts, one for each combination of the partition columns.
 
     A part is written under a name that no reader takes for one, and renamed when whole. If anything goes wrong before
-    the last is renamed, all are removed. A new part comes last in its folder's order, so that of equal event times its
-    rows are the later ones (rule 4).
+    the last is renamed, all are removed. New parts come last in the folder's order (`file_order`), so that of equal
+    event times their rows are the later ones (rule 4).
 
     Raises
     ------
@@ -54,19 +53,21 @@ def append_parts(folder: Path, rows: pa.Table, keys: Sequence[str]) -> None:
     """
     if not rows.num_rows:
         return
-    with _published() as publish:
-        for place, part in _partitions(folder, rows, keys):
+    files = files_below(folder, PARQUET)
+    number = max(map(append_number, files), default=0) + 1
+    with _published(number) as publish:
+        for place, part in _partitions(folder, files, rows, keys):
             publish(place, part)
 
 
 @contextmanager
-def _published() -> Iterator[Any]:
+def _published(number: int) -> Iterator[Any]:
     """Write parts under temporary names; rename them at the end, or leave none."""
     written: list[tuple[Path, Path]] = []
 
     def write(place: Path, part: pa.Table) -> None:
         place.mkdir(parents=True, exist_ok=True)
-        target = _next_part(place)
+        target = _next_part(place, number)
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         written.append((partial, target))
         pq.write_table(part, partial)
@@ -83,11 +84,12 @@ def _published() -> Iterator[Any]:
         raise
 
 
-def _partitions(folder: Path, rows: pa.Table, keys: Sequence[str]) -> Iterator[tuple[Path, pa.Table]]:
+def _partitions(
+    folder: Path, files: Sequence[str], rows: pa.Table, keys: Sequence[str]
+) -> Iterator[tuple[Path, pa.Table]]:
     """Rows by the folder they belong in, in their order; partition columns live in its name alone."""
     if not keys:
-        last = _parts(folder)[-1:]
-        yield (last[0].parent if last else folder), rows
+        yield max((Path(file) for file in files), key=lambda path: path.parts, default=folder / "part").parent, rows
         return
     numbered = rows.select(list(keys)).append_column(_ROW, pa.array(range(rows.num_rows), pa.int64()))
     groups = numbered.group_by(list(keys), use_threads=False).aggregate([(_ROW, "list")])
@@ -102,19 +104,6 @@ def _partition_value(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else quote(str(value), safe="")
 
 
-def _next_part(folder: Path) -> Path:
-    """A name that sorts behind all parts of a folder."""
-    last = max((path.stem for path in folder.glob("*.parquet")), default="part")
-    found = _NUMBERED.fullmatch(last)
-    stem, number = (found["stem"], int(found["number"])) if found else (last, 0)
-    return folder / f"{stem}~{number + 1:09}-{uuid.uuid4().hex[:8]}.parquet"
-
-
-def _parts(folder: Path) -> list[Path]:
-    """Parts in the order in which DuckDB reads them: a folder's files before its folders, each by name."""
-
-    def order(path: Path) -> list[tuple[bool, str]]:
-        *folders, name = path.relative_to(folder).parts
-        return [*((True, part) for part in folders), (False, name)]
-
-    return sorted(folder.rglob("*.parquet"), key=order)
+def _next_part(folder: Path, number: int) -> Path:
+    names = [path.name for path in folder.iterdir() if is_named(path, PARQUET)]
+    return folder / appended_name(number, uuid.uuid4().hex[:8], max(names, default=None))

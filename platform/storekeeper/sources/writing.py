@@ -12,6 +12,7 @@ from storekeeper.settings import expand_references, rooted_url
 from storekeeper.sources.access import file_place, home_of
 from storekeeper.sources.declared import DuckDBSource, SQLSource, TabularSource
 from storekeeper.sources.duckdb_writer import insert_duckdb
+from storekeeper.sources.file_order import CSV, files_below
 from storekeeper.sources.parts import append_parts, partition_keys
 from storekeeper.sources.sql_writer import insert_sql
 
@@ -31,15 +32,25 @@ def check_appendable(source: DataSource, config: RepoConfig) -> None:
                 f"them: {type(source).__name__}(name=..., table=...)."
             )
     elif isinstance(source, FileSource):
-        if not writable_place(source, config).is_dir():
-            raise UsageError(
-                f"Source '{source.name}' is the single file '{source.path}', and appending would rewrite it. Move it "
-                f"into a folder of Parquet parts, and declare that: FileSource(path='<folder>')."
-            )
+        _check_folder(source, writable_place(source, config))
     else:
         raise UsageError(
             f"Source '{source.name}' is a {type(source).__name__}. Rows can be appended to a DuckDBSource(table=...), "
             f"an SQLSource(table=...) or a FileSource of a folder of Parquet parts."
+        )
+
+
+def _check_folder(source: FileSource, place: Path) -> None:
+    if not place.is_dir():
+        raise UsageError(
+            f"Source '{source.name}' is the single file or pattern '{source.path}': appending would rewrite the file, "
+            f"or write what the pattern leaves out. Move it into a folder of Parquet parts, and "
+            f"declare that: FileSource(path='<folder>')."
+        )
+    if files_below(place, CSV):
+        raise UsageError(
+            f"Source '{source.name}' is a folder of CSV files, and rows are appended as Parquet parts. Turn the files "
+            f"into such parts."
         )
 
 
