@@ -130,7 +130,7 @@ def test_state_of_another_format_is_refused() -> None:
     blobs, layout, _ = _one(0)
     other = bytearray(blobs[0])
     other[4] += 1
-    with pytest.raises(DataError, match=r"format version 2 where this release reads 1"):
+    with pytest.raises(DataError, match=r"format version 3 where this release reads 1 and 2"):
         decode_latest([bytes(other)], layout)
 
 

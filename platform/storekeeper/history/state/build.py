@@ -7,17 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from storekeeper.errors import DataError
-from storekeeper.history.blocks import split_values
-from storekeeper.history.columns import Column, times_us, to_column
-from storekeeper.history.compensated import two_sum
+from storekeeper.history.columns import times_us, to_column
 from storekeeper.history.keys import EntityIndex
 from storekeeper.history.state.layout import DistinctList, StateLayout, Tail, TileSeries
+from storekeeper.history.state.partials import first_of_tiles, partial_of_tiles
 from storekeeper.history.state.words import Section, pack, section
 from storekeeper.history.timeline import Timeline, sort_history
 
 ALL_HISTORY = -(2**62)
-_SAFE_SUM = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def build_state(
     entities = EntityIndex.of(events, keys)
     visible = time < until_us if known is None else (time < until_us) & (known <= until_us)
     timeline = sort_history(np.where(visible, entities.codes, -1), time, known, entities.count)
-    builder = _Builder(events, timeline, layout, until_us)
+    builder = _Builder(events, timeline, layout, until_us, None if known is None else known[timeline.order])
     owned = np.flatnonzero(np.diff(timeline.first) > 0)
     if not len(owned):
         return BuiltState(events.select(list(keys)).slice(0, 0), [], np.zeros(0, np.int64))
@@ -70,13 +67,14 @@ def build_state(
 
 
 class _Builder:
-    def __init__(self, events: pa.Table, timeline: Timeline, layout: StateLayout, until_us: int) -> None:
-        self.layout, self.until_us = layout, until_us
+    def __init__(
+        self, events: pa.Table, timeline: Timeline, layout: StateLayout, until_us: int, known: np.ndarray | None
+    ) -> None:
+        self.layout, self.until_us, self.known = layout, until_us, known
         self.time = timeline.time
         self.count = len(timeline.first) - 1
         self.code = np.repeat(np.arange(self.count), np.diff(timeline.first))
         self.columns = {name: to_column(name, events.column(name)).take(timeline.order) for name in layout.kinds}
-        self._used: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in layout.strings}
 
     def blobs(self, owned: np.ndarray) -> list[bytes]:
         parts = [
@@ -89,7 +87,35 @@ class _Builder:
         kept = [_of_entities(part, owned) for part in sections]
         payloads = [payload for _, payload in dictionaries]
         texts = [b"".join(payload[code] for payload in payloads) for code in owned.tolist()] if payloads else None
-        return pack(kept, self.layout.fingerprint, self.until_us, texts)
+        further = [_of_entities(part, owned) for part in self._known_sections()]
+        return pack(kept, self.layout.fingerprint, self.until_us, texts, further)
+
+    def _known_sections(self) -> list[Section]:
+        """When the first events of tiles and the events of tails were known."""
+        if self.known is None:
+            return []
+        tiles = [self._known_firsts(series, self.known) for series in self.layout.series if series.firsts]
+        return tiles + [self._known_tail(tail, self.known) for tail in self.layout.tails if tail.column]
+
+    def _known_firsts(self, series: TileSeries, known: np.ndarray) -> Section:
+        rows = self._recent(series.reach_us)
+        begin, _ = self._edges(rows, series.hop_us)
+        columns = [self.columns[name].take(rows) for name in series.firsts]
+        firsts = [rows[first_of_tiles(column, len(rows), begin)] for column in columns]
+        return self._where_later(
+            [known[first] for first in firsts], [self.time[first] for first in firsts], rows[begin]
+        )
+
+    def _known_tail(self, tail: Tail, known: np.ndarray) -> Section:
+        rows, _ = self._newest(tail)
+        return self._where_later([known[rows]], [self.time[rows]], rows)
+
+    def _where_later(self, known: list[np.ndarray], time: list[np.ndarray], rows: np.ndarray) -> Section:
+        """Knowledge times of rows, for entities that have one which isn't the event time."""
+        differs = np.any([at != then for at, then in zip(known, time, strict=True)], axis=0)
+        owner = self.code[rows]
+        kept = np.isin(owner, owner[differs])
+        return section([column[kept] for column in known], self._first(owner[kept]))
 
     def _recent(self, reach_us: int | None) -> np.ndarray:
         """Positions of events that some window can still see."""
@@ -107,16 +133,19 @@ class _Builder:
 
     def _tiles(self, series: TileSeries) -> Section:
         rows = self._recent(series.reach_us)
-        code, start = self.code[rows], self._starts(rows, series.hop_us)
-        edge = np.ones(len(rows), bool)
-        edge[1:] = (code[1:] != code[:-1]) | (start[1:] != start[:-1])
-        begin = np.flatnonzero(edge)
-        tile = np.cumsum(edge) - 1
-        columns = [start[begin]]
+        begin, tile = self._edges(rows, series.hop_us)
+        columns = [self._starts(rows[begin], series.hop_us)]
         for name, partial in series.partials:
             column = self.columns[name].take(rows) if name else None
-            columns.append(_partial(partial, column, self.time[rows], begin, tile))
-        return section(columns, self._first(code[begin]))
+            columns.append(partial_of_tiles(partial, column, self.time[rows], begin, tile))
+        return section(columns, self._first(self.code[rows[begin]]))
+
+    def _edges(self, rows: np.ndarray, hop_us: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Where each tile begins among some events, and which tile each event is in."""
+        code, start = self.code[rows], self._starts(rows, hop_us)
+        edge = np.ones(len(rows), bool)
+        edge[1:] = (code[1:] != code[:-1]) | (start[1:] != start[:-1])
+        return np.flatnonzero(edge), np.cumsum(edge) - 1
 
     def _distinct(self, distinct: DistinctList) -> Section:
         rows, values = self._valued(distinct.column, distinct.reach_us)
@@ -128,10 +157,15 @@ class _Builder:
         return section([values[last], start[last]], self._first(code[last]))
 
     def _tail(self, tail: Tail) -> Section:
+        rows, values = self._newest(tail)
+        return section([self.time[rows], values], self._first(self.code[rows]))
+
+    def _newest(self, tail: Tail) -> tuple[np.ndarray, np.ndarray]:
+        """Positions and values of a tail's events."""
         rows, values = self._valued(tail.column, tail.reach_us)
         first = self._first(self.code[rows])
         kept = np.arange(len(rows)) >= np.repeat(first[1:] - tail.length, np.diff(first))
-        return section([self.time[rows][kept], values[kept]], self._first(self.code[rows][kept]))
+        return rows[kept], values[kept]
 
     def _valued(self, name: str, reach_us: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Recent positions where a column isn't null, and its values there."""
@@ -145,18 +179,17 @@ class _Builder:
     def _dictionary(self, name: str, parts: list[Section]) -> tuple[Section, list[bytes]]:
         """A string column's words per entity: their byte lengths and bytes; kept values become ranks in it."""
         places = _string_places(self.layout, name)
-        used = [(np.repeat(np.arange(self.count), np.diff(parts[p].first)), parts[p].rows[:, c]) for p, c in places]
-        code = np.concatenate([entity for entity, _ in used])
-        rank = np.concatenate([values for _, values in used])
+        kept = [self._worded(parts[place.section], place) for place in places]
+        code = np.concatenate([entity for entity, _, _ in kept])
+        rank = np.concatenate([values for _, _, values in kept])
         width = int(rank.max(initial=0)) + 1
         pairs, local = np.unique(code * width + rank, return_inverse=True)
         first = self._first(pairs // width)
         local = local - first[code]
-        done = 0
-        for part, column in places:
-            size = len(parts[part].rows)
-            parts[part].rows[:, column] = local[done : done + size]
-            done += size
+        ends = np.cumsum([len(rows) for _, rows, _ in kept])
+        for place, (_, rows, _), ranks in zip(places, kept, np.split(local, ends[:-1]), strict=True):
+            parts[place.section].rows[:, place.column] = 0
+            parts[place.section].rows[rows, place.column] = ranks
         words = self.columns[name].restore(pairs % width, None).cast(pa.large_string())
         offsets = np.frombuffer(words.buffers()[1], np.int64, len(words) + 1, words.offset * 8)
         payload = words.buffers()[2].to_pybytes() if len(words) and words.buffers()[2] else b""
@@ -164,81 +197,35 @@ class _Builder:
         texts = [payload[low:high] for low, high in itertools.pairwise(edges)]
         return section([np.diff(offsets)], first), texts
 
+    def _worded(self, part: Section, place: "_Place") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Entity, row and value of a section's rows that hold a word of a string column."""
+        rows = np.arange(len(part.rows)) if place.count is None else np.flatnonzero(part.rows[:, place.count])
+        return np.repeat(np.arange(self.count), np.diff(part.first))[rows], rows, part.rows[rows, place.column]
 
-def _string_places(layout: StateLayout, name: str) -> list[tuple[int, int]]:
-    """Pairs (section, column of words) that hold values of a string column."""
+
+@dataclass(frozen=True)
+class _Place:
+    """A column of words that holds values of a string column, where the row's count of values isn't zero."""
+
+    section: int
+    column: int
+    count: int | None = None
+
+
+def _string_places(layout: StateLayout, name: str) -> list[_Place]:
     places = [
-        (number, series.position(column, partial))
+        _Place(number, series.position(column, partial), series.position(column, "n"))
         for number, series in enumerate(layout.series)
         for column, partial in series.partials
         if column == name and partial in {"min", "max", "first"}
     ]
     base = len(layout.series)
-    places += [(base + number, 0) for number, d in enumerate(layout.distincts) if d.column == name]
+    places += [_Place(base + number, 0) for number, d in enumerate(layout.distincts) if d.column == name]
     base += len(layout.distincts)
-    return places + [(base + number, 1) for number, t in enumerate(layout.tails) if t.column == name]
+    return places + [_Place(base + number, 1) for number, t in enumerate(layout.tails) if t.column == name]
 
 
 def _of_entities(part: Section, owned: np.ndarray) -> Section:
     """The section over the entities that have events; the others own no rows."""
     sizes = np.diff(part.first)[owned]
     return Section(part.rows, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
-
-
-def _partial(partial: str, column: Column | None, time: np.ndarray, begin: np.ndarray, tile: np.ndarray) -> np.ndarray:
-    """One partial of every tile, (n_tiles,)."""
-    if not len(begin):
-        return np.zeros(0, np.int64)
-    valid = np.ones(len(time), bool) if column is None or column.valid is None else column.valid
-    n = np.add.reduceat(valid.astype(np.int64), begin)
-    if partial == "n":
-        return n
-    if partial in {"first", "first_time"}:
-        position = np.minimum.reduceat(np.where(valid, np.arange(len(time)), len(time)), begin)
-        position = np.where(n > 0, position, 0)
-        return time[position] if partial == "first_time" or column is None else column.values[position]
-    values = np.zeros(len(time), np.int64) if column is None else column.values
-    if partial in {"min", "max"}:
-        found = _tile_extreme(values, valid, begin, largest=partial == "max")
-        return np.where(n > 0, found, found.dtype.type(0))
-    known = np.where(valid, values, values.dtype.type(0))
-    if partial == "sum":
-        return _tile_sum(known, begin)
-    if partial == "float_sum":
-        return np.asarray(np.add.reduceat(known.astype(np.float64), begin))
-    return _tile_moment(partial, known, valid, n, begin, tile)
-
-
-def _tile_sum(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """Sums of tiles in the values' own dtype; one of integers that leaves int64 is refused."""
-    total = np.asarray(np.add.reduceat(values, begin))
-    if values.dtype == np.int64:
-        estimate = np.add.reduceat(values.astype(np.float64), begin)
-        if np.any(np.abs(total.astype(np.float64) - estimate) > _SAFE_SUM):
-            raise DataError(
-                "The sum of an integer column overflows 64-bit integers within one hop of a window. Use a float "
-                "column or a smaller unit."
-            )
-    return total
-
-
-def _tile_moment(
-    partial: str, values: np.ndarray, valid: np.ndarray, n: np.ndarray, begin: np.ndarray, tile: np.ndarray
-) -> np.ndarray:
-    """Mean as a pair (`mean`, `mean_low`) of doubled precision, and the sum of squares about it (`m2`)."""
-    high, low = split_values(values)
-    size = np.maximum(n, 1)
-    guess = np.add.reduceat(high, begin) / size
-    rest = np.add.reduceat(np.where(valid, (high - guess[tile]) + low, 0.0), begin) / size
-    mean, mean_low = two_sum(guess, rest)
-    if partial == "mean":
-        return mean
-    if partial == "mean_low":
-        return mean_low
-    return np.asarray(np.add.reduceat(np.where(valid, (((high - mean[tile]) + low) - mean_low[tile]) ** 2, 0.0), begin))
-
-
-def _tile_extreme(values: np.ndarray, valid: np.ndarray, begin: np.ndarray, *, largest: bool) -> np.ndarray:
-    limits = np.finfo(np.float64) if values.dtype == np.float64 else np.iinfo(np.int64)
-    pick = np.maximum if largest else np.minimum
-    return np.asarray(pick.reduceat(np.where(valid, values, limits.min if largest else limits.max), begin))

@@ -12,8 +12,9 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from storekeeper.history.columns import column_kind
+from storekeeper.history.columns import Column, column_kind, to_column
 from storekeeper.history.features import WindowFeature
+from storekeeper.history.state.words import empty_blob
 
 #: Function -> partials of a tile. Functions not named here live in tails or distinct lists.
 TILE_PARTIALS: dict[str, tuple[str, ...]] = {
@@ -52,6 +53,11 @@ class TileSeries:
     def width(self) -> int:
         """Words a tile."""
         return 1 + len(self.partials)
+
+    @property
+    def firsts(self) -> tuple[str, ...]:
+        """Columns whose first value is kept."""
+        return tuple(column for column, partial in self.partials if partial == "first")
 
     def position(self, column: str, partial: str) -> int:
         """Where a partial stands in a tile."""
@@ -108,6 +114,35 @@ class StateLayout:
         """Words a row of each section: series, distinct lists, tails, then one word a string (its bytes)."""
         tiles = [s.width for s in self.series]
         return [*tiles, *[2 for _ in self.distincts], *[2 for _ in self.tails], *[1 for _ in self.strings]]
+
+    @cached_property
+    def known_widths(self) -> list[int]:
+        """Words a row of each further section, which say when kept events were known: of series, then of tails.
+
+        They have a row for each tile or tail event of an entity, or none where its events were known as they happened.
+        """
+        return [*[len(s.firsts) for s in self.series if s.firsts], *[1 for tail in self.tails if tail.column]]
+
+    def known_section(self, kept: "TileSeries | Tail") -> int:
+        """Number of the further section of a series or a tail."""
+        owners: list[TileSeries | Tail] = [s for s in self.series if s.firsts]
+        owners += [tail for tail in self.tails if tail.column]
+        return len(self.widths) + owners.index(kept)
+
+    @cached_property
+    def plain(self) -> dict[str, Column]:
+        """An empty column for each aggregated one, which knows how to make Arrow arrays."""
+        return {name: to_column(name, pa.chunked_array([], type_)) for name, type_ in self.types.items()}
+
+    @cached_property
+    def nobody(self) -> bytes:
+        """The blob of an entity without state."""
+        return empty_blob(len(self.widths), self.fingerprint)
+
+    @cached_property
+    def memo(self) -> dict[object, object]:
+        """What readers have derived from the layout, kept as long as it."""
+        return {}
 
     @cached_property
     def fingerprint(self) -> int:
