@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from storekeeper.errors import SourceError
+from storekeeper.sources.query_text import statement
 
 # A DuckDB file starts with three headers of this size each; whole blocks follow.
 _HEADERS_BYTES = 3 * 4096
@@ -105,7 +106,7 @@ def fetch_batches(
 
 def query_relation(query: str | None) -> str:
     """What stands after FROM for a query; a comment at its end doesn't swallow what follows."""
-    return f"({str(query).strip().removesuffix(';')}\n)"
+    return f"({statement(str(query))}\n)"
 
 
 def relation_schema(connection: duckdb.DuckDBPyConnection, relation: str) -> pa.Schema:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
+from storekeeper.sources.query_text import statement
 from storekeeper.sources.request import ReadRequest
 from storekeeper.sources.sql_keys import key_conditions
 
@@ -72,8 +73,7 @@ class SQLRelation:
 
     def subquery(self) -> sa.TextClause:
         """The declared query, as it stands; a comment at its end doesn't swallow what follows."""
-        text = str(self.query).strip().removesuffix(";")
-        return sa.text(_PARAMETER.sub(r"\\:", text) + "\n")
+        return sa.text(_PARAMETER.sub(r"\\:", statement(str(self.query))) + "\n")
 
 
 def select_rows(
