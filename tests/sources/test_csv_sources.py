@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projects import Project, at
-from storekeeper.errors import SourceError, UsageError
+from storekeeper.errors import DataError, SourceError, UsageError
 from storekeeper.sources import OpenSources, ReadRequest, csv_files, read_source, source_schema
 from storekeeper.sources.writing import check_appendable
 
@@ -185,6 +185,15 @@ def test_files_that_are_no_one_table(files: dict[str, str], path: str, match: st
         _write(project, name, text)
     with pytest.raises(SourceError, match=match):
         _read(project, path)
+
+
+def test_integers_beyond_64_bits_name_column_and_row(project: Project) -> None:
+    """An integer that int64 can't hold is an error, not a float near it, and no other value is touched."""
+    _write(project, "e.csv", f"id,x\n1,5\n2,{2**63}\n")
+    assert source_schema(_source("e.csv"), _config(project)).types == [pa.int64(), pa.int64()]
+    with pytest.raises(DataError, match=r"'s'.*'x'.*row 1.*9223372036854775808"):
+        _read(project, "e.csv")
+    assert read_source(_source("e.csv"), _config(project), ReadRequest(("id",)))["id"].to_pylist() == [1, 2]
 
 
 def test_a_file_is_looked_through_once_while_sources_are_open(

@@ -11,7 +11,7 @@ from feast.repo_config import RepoConfig
 from storekeeper.clock import resolve_clock
 from storekeeper.definitions.views import batch_source
 from storekeeper.history.columns import times_us
-from storekeeper.sources import source_schema
+from storekeeper.sources import stored_schema
 from storekeeper.sources.fitting import fit_rows
 from storekeeper.sources.writing import append_to_source, check_appendable
 
@@ -46,7 +46,7 @@ def append_rows(config: RepoConfig, view: Any, rows: pa.Table) -> int:
     """
     source = batch_source(view)
     check_appendable(source, config)
-    schema = source_schema(source, config)
+    schema = stored_schema(source, config)
     named = _own_names(_without_index(rows, {*schema.names, *source.field_mapping.values()}), source)
     now = resolve_clock(getattr(config.online_store, "clock", None)).now()
     fitted = fit_rows(_known(named, source, now), schema, f"source '{source.name}'")

@@ -14,7 +14,7 @@ from feast.repo_config import RepoConfig
 from storekeeper.errors import SourceError, UsageError, listing
 from storekeeper.history.columns import times_us
 from storekeeper.settings import expand_references
-from storekeeper.sources import DuckDBSource, home_of, source_schema
+from storekeeper.sources import DuckDBSource, home_of, stored_schema
 from storekeeper.sources.duckdb_writer import insert_duckdb
 from storekeeper.sources.fitting import DECLARE_ANOTHER, fit_rows
 from storekeeper.sources.parts import append_parts, partition_keys
@@ -135,6 +135,6 @@ def _write_parts(config: RepoConfig, logs: pa.Table, destination: FileLoggingDes
                 f"'{folder}' is partitioned by {listing(found)}, and its logging destination by {listing(keys)}. "
                 f"Declare another path."
             )
-        schema = source_schema(destination.to_data_source(), config)
+        schema = stored_schema(destination.to_data_source(), config)
         logs = fit_rows(logs, schema, f"log folder '{destination.path}'", DECLARE_ANOTHER)
     append_parts(folder, logs, keys)

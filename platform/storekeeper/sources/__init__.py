@@ -4,7 +4,7 @@ from storekeeper.sources.access import home_of
 from storekeeper.sources.declared import DuckDBSource, SQLSource
 from storekeeper.sources.fingerprint import source_fingerprint
 from storekeeper.sources.opened import OpenSource, OpenSources
-from storekeeper.sources.read import check_source, read_source, source_schema
+from storekeeper.sources.read import check_source, read_source, source_schema, stored_schema
 from storekeeper.sources.request import ReadRequest
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "read_source",
     "source_fingerprint",
     "source_schema",
+    "stored_schema",
 ]

@@ -9,7 +9,7 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
-from storekeeper.errors import DefinitionError, SourceError, listing
+from storekeeper.errors import DataError, DefinitionError, SourceError, listing
 from storekeeper.settings import find_home
 
 
@@ -66,7 +66,7 @@ def named(source: str) -> Iterator[None]:
     """Errors that say which source they are about."""
     try:
         yield
-    except SourceError as error:
+    except (SourceError, DataError) as error:
         if str(error).startswith(f"Source '{source}'"):
             raise
-        raise SourceError(f"Source '{source}': {error}") from error.__cause__
+        raise type(error)(f"Source '{source}': {error}") from error.__cause__

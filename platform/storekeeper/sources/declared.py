@@ -163,6 +163,9 @@ def arrow_to_value_type(arrow_type: str) -> ValueType:
 class DuckDBSource(TabularSource):
     """A table, view or query in a DuckDB file.
 
+    Of DuckDB's numbers, whole ones wider than 64 bits (HUGEINT, which a `sum` of integers is, and DECIMAL without
+    decimals) are int64, and an error where a value doesn't fit; other DECIMALs are float64.
+
     Parameters
     ----------
     database

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storekeeper.errors import DataError, SourceError
 from storekeeper.history.keys import key_kind
+from storekeeper.sources.duckdb_numbers import kernel_schema, refuse_wide, shown
 from storekeeper.sources.duckdb_reader import fetch, fetch_batches, quote, relation_schema
 from storekeeper.sources.parquet_files import parquet_sql
 from storekeeper.sources.relation import ADDRESS
@@ -77,9 +78,14 @@ class DuckDBRelation:
         return cls(connection, unnamed.sql, address, files)
 
     @cached_property
-    def schema(self) -> pa.Schema:
-        """Names and Arrow types of the columns."""
+    def stored(self) -> pa.Schema:
+        """Names and Arrow types of the columns as DuckDB has them."""
         return relation_schema(self.connection, self.sql)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the columns as they are read."""
+        return kernel_schema(self.stored)
 
     @property
     def addressed(self) -> bool:
@@ -100,23 +106,29 @@ class DuckDBRelation:
         SourceError
             With DuckDB's own message.
         DataError
-            If there are bounds, and rows without a time.
+            If there are bounds, and rows without a time; or a whole number that int64 can't hold.
         """
         bounds = self._bounds(request)
-        if bounds:
+        if bounds and not request.timeless:
             self._refuse_null_times(request.timestamp)
         where = " AND ".join(f"{quote(request.timestamp)} {operator} ?" for operator, _ in bounds)
         filtered = f"{self.sql} AS source" + (f" WHERE {where}" if where else "")
         parameters: list[object] = [instant for _, instant in bounds]
         address = [f"{self.address} AS {quote(ADDRESS)}"] if request.addressed else []
         keys = self._pushable(request)
-        if keys is None:
-            limit = "" if request.limit is None else f" LIMIT {request.limit:d}"
-            columns = ", ".join([*map(quote, request.columns), *address])
-            sql = f"SELECT {columns} FROM {filtered}{limit}"  # noqa: S608  (quoted)
-            yield from fetch_batches(self.connection, sql, parameters, _BATCH_ROWS)
-        else:
-            yield from self._of_keys(keys, request, filtered, address, parameters)
+        try:
+            if keys is None:
+                limit = "" if request.limit is None else f" LIMIT {request.limit:d}"
+                sql = f"SELECT {self._shown(request.columns, address)} FROM {filtered}{limit}"  # noqa: S608  (quoted)
+                yield from fetch_batches(self.connection, sql, parameters, _BATCH_ROWS)
+            else:
+                yield from self._of_keys(keys, request, filtered, address, parameters)
+        except SourceError:
+            refuse_wide(self.connection, self.sql, self.stored, request.columns)
+            raise
+
+    def _shown(self, columns: tuple[str, ...], address: list[str]) -> str:
+        return ", ".join([*(shown(name, self.stored) for name in columns), *address])
 
     def _bounds(self, request: ReadRequest) -> list[tuple[str, datetime]]:
         """The request's bounds as the column's type can hold them.
@@ -150,11 +162,11 @@ class DuckDBRelation:
     ) -> Generator[pa.RecordBatch, None, None]:
         """A semi-join forgets the order of rows, so each takes its place along."""
         place = f"{self.address or 'row_number() OVER ()'} AS {_PLACE}"
-        shown, names = list(map(quote, request.columns)), list(map(quote, keys.column_names))
-        inner = f"SELECT {', '.join([*dict.fromkeys([*shown, *names]), *address, place])} FROM {filtered}"  # noqa: S608
-        shown += [quote(ADDRESS)] if request.addressed else []
+        wanted, names = list(map(quote, request.columns)), list(map(quote, keys.column_names))
+        inner = f"SELECT {', '.join([*dict.fromkeys([*wanted, *names]), *address, place])} FROM {filtered}"  # noqa: S608
+        columns = self._shown(request.columns, [quote(ADDRESS)] if request.addressed else [])
         sql = (
-            f"SELECT {', '.join(shown)} FROM ({inner}) SEMI JOIN {_KEYS} USING ({', '.join(names)}) "  # noqa: S608
+            f"SELECT {columns} FROM ({inner}) SEMI JOIN {_KEYS} USING ({', '.join(names)}) "  # noqa: S608
             f"ORDER BY {_PLACE}"
         )
         self.connection.register(_KEYS, keys)
@@ -170,13 +182,19 @@ class DuckDBRelation:
         ------
         SourceError
             If some are no longer there.
+        DataError
+            A whole number that int64 can't hold.
         """
-        shown = ", ".join([*map(quote, columns), f"{self.address} AS {quote(ADDRESS)}"])
-        sql = f"SELECT {shown} FROM {self.sql} WHERE {self.address} IN (SELECT address FROM {_ADDRESSES})"  # noqa: S608
+        asked = self._shown(columns, [f"{self.address} AS {quote(ADDRESS)}"])
+        sql = f"SELECT {asked} FROM {self.sql} WHERE {self.address} IN (SELECT address FROM {_ADDRESSES})"  # noqa: S608
         self._refuse_changed()
         self.connection.register(_ADDRESSES, pa.table({"address": addresses}))
         try:
             found = fetch(self.connection, sql, [])
+        except SourceError:
+            self._refuse_changed()
+            refuse_wide(self.connection, self.sql, self.stored, columns)
+            raise
         finally:
             self.connection.unregister(_ADDRESSES)
         self._refuse_changed()

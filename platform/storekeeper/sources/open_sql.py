@@ -26,6 +26,11 @@ class OpenSQL:
         return sql_schema(self.connection, self.described)
 
     @property
+    def stored(self) -> pa.Schema:
+        """The same: the database turns them into its own."""
+        return self.schema
+
+    @property
     def addressed(self) -> bool:
         """SQL has no addresses that last."""
         return False

@@ -121,6 +121,12 @@ class OpenSource:
             return self.relation.schema
 
     @property
+    def stored(self) -> pa.Schema:
+        """The same, in the types that rows to be appended must have."""
+        with named(self.source.name):
+            return self.relation.stored
+
+    @property
     def addressed(self) -> bool:
         """Whether rows can be read again by their addresses."""
         return self.relation.addressed

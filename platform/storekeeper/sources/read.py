@@ -29,9 +29,15 @@ def read_source(source: DataSource, config: RepoConfig, request: ReadRequest) ->
 
 
 def source_schema(source: DataSource, config: RepoConfig) -> pa.Schema:
-    """Names and Arrow types of a source's columns."""
+    """Names and Arrow types of a source's columns, as they are read."""
     with OpenSources(config) as sources:
         return sources.open(source).schema
+
+
+def stored_schema(source: DataSource, config: RepoConfig) -> pa.Schema:
+    """Names and Arrow types of a source's columns as it keeps them, such as decimals, which are read as numbers."""
+    with OpenSources(config) as sources:
+        return sources.open(source).stored
 
 
 def check_source(source: DataSource, config: RepoConfig) -> pa.Schema:

@@ -17,7 +17,11 @@ class Relation(Protocol):
 
     @property
     def schema(self) -> pa.Schema:
-        """Names and Arrow types of its columns."""
+        """Names and Arrow types of its columns, as they are read."""
+
+    @property
+    def stored(self) -> pa.Schema:
+        """The same as they are stored: what is to be appended must be of these types."""
 
     @property
     def addressed(self) -> bool:
