@@ -16,6 +16,7 @@ CLOCK_VARIABLE = "STOREKEEPER_CLOCK"
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SHIFTED = re.compile(r"wall\s*([+-])\s*(\d+)\s*([dhms])")
+_DURATION = re.compile(r"(\d+)\s*([dhms])")
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,23 @@ def _no_clock(spec: str) -> SettingError:
 def resolve_clock(configured: str | None = None, env: Mapping[str, str] = os.environ) -> Clock:
     """The clock in force: the variable STOREKEEPER_CLOCK, else what is configured, else wall time."""
     return parse_clock(env.get(CLOCK_VARIABLE) or configured or "wall")
+
+
+def parse_duration(text: str, setting: str) -> timedelta:
+    """A length of time as people write it.
+
+    >>> parse_duration("36h", "lookback")
+    datetime.timedelta(days=1, seconds=43200)
+
+    Raises
+    ------
+    SettingError
+        If it is none; the message names the setting.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    try:
+        if found:
+            return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        pass
+    raise SettingError(f"{setting} must be a length of time such as '1d', '36h', '90m' or '0s'. Received: '{text}'.")

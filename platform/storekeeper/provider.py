@@ -1,7 +1,7 @@
 """`StorekeeperProvider`: what `feature_store.yaml` names as its provider."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDataset
 
-from storekeeper.definitions import validate_views, view_hash
+from storekeeper.definitions import validate_views
 from storekeeper.definitions.on_demand_views import ServedRegistry
 from storekeeper.errors import UsageError
+from storekeeper.materialise import Fingerprints, Outcome, Run, materialise
 from storekeeper.offline.store import saved_rows
-from storekeeper.online.store import StateOnlineStore, clock_of
-from storekeeper.online.view_state import from_us, to_us
-from storekeeper.sources import source_fingerprint
+from storekeeper.online.store import StateOnlineStore, clock_of, lookback_of
+from storekeeper.online.view_state import ViewState
 
 
 class StorekeeperProvider(PassthroughProvider):
@@ -63,49 +63,61 @@ class StorekeeperProvider(PassthroughProvider):
     ) -> None:
         """Build a view's state as it stands at `end_date`, or at the clock's now if that is earlier.
 
-        State always covers all that a window can reach, whatever `start_date` says, and never goes back in time.
+        State always covers all that a window can reach, and never goes back in time. A `start_date` that isn't before
+        the instant at which state stands, as Feast's `materialize_incremental` gives it, asks for what has changed
+        since; any other for all state.
         """
-        del start_date, registry, project, disable_event_timestamp
+        del registry, project, disable_event_timestamp
         if isinstance(feature_view, OnDemandFeatureView):
             return
+        until = self._state(config, feature_view).materialised_until()
+        goes_on = until is not None and _utc(start_date) >= until
         with tqdm_builder(1) as bar:
-            self.materialise(config, feature_view, end_date)
+            self.materialise(config, feature_view, end_date, lookback=lookback_of(config) if goes_on else None)
             bar.update(1)
 
     def materialise(
-        self, config: RepoConfig, view: FeatureView, end: datetime, *, unless_made_from: bool = False
-    ) -> tuple[int, bool]:
+        self,
+        config: RepoConfig,
+        view: FeatureView,
+        end: datetime,
+        *,
+        unless_made_from: bool = False,
+        lookback: timedelta | None = None,
+        fingerprints: Fingerprints | None = None,
+    ) -> Outcome:
         """As `materialize_single_feature_view`.
 
         Parameters
         ----------
         unless_made_from
             Do nothing where the state stands at the same instant and was made from the same definition and rows.
-
-        Returns
-        -------
-        entities : int
-            How many entities have state.
-        done : bool
-            Whether it was built now.
+        lookback
+            How far before the instant at which state stands rows are looked for that came late; None to build all
+            state.
+        fingerprints
+            What the sources of several views hold, where those are materialised together.
         """
+        state = self._state(config, view)
+        now = clock_of(config).now()
+        until, stands = min(_utc(end), now), state.materialised_until()
+        if stands is not None and until < stands <= now:
+            until = stands
+        run = Run(until, lookback, unless_made_from)
+        return materialise(state, config, run, fingerprints or Fingerprints(config, [state.plan]))
+
+    def _state(self, config: RepoConfig, view: FeatureView) -> ViewState:
         store = self.online_store
         if not isinstance(store, StateOnlineStore):
             raise UsageError(
                 f"StorekeeperProvider materialises into a StateOnlineStore. Received: {type(store).__name__}. "
                 f"Correct online_store.type in feature_store.yaml."
             )
-        state = store.view_state(config, view)
-        now = clock_of(config).now()
-        until = min(end.replace(tzinfo=UTC) if end.tzinfo is None else end.astimezone(UTC), now)
-        meta = state.backend.meta(state.name)
-        if meta and meta.until_us and to_us(until) < meta.until_us <= to_us(now):
-            until = from_us(meta.until_us)
-        plan = state.plan
-        made_from = f"{view_hash(plan)}:{source_fingerprint(plan.source, config, until, plan.ties)}"
-        if unless_made_from and meta and (meta.until_us, meta.made_from) == (to_us(until), made_from):
-            return state.backend.count(state.name), False
-        return state.materialise(config, until, made_from), True
+        return store.view_state(config, view)
+
+
+def _utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _served(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import feast
@@ -17,10 +18,11 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from storekeeper.clock import Clock
 from storekeeper.database import describe_url, without_secrets
-from storekeeper.definitions import validate_views
+from storekeeper.definitions import plan_view, validate_views
 from storekeeper.definitions.repo import inside, repo_views
 from storekeeper.errors import NotFoundError, SettingError, SourceError, listing
-from storekeeper.online.store import StateOnlineStore, clock_of
+from storekeeper.materialise import Fingerprints, Outcome
+from storekeeper.online.store import StateOnlineStore, clock_of, lookback_of
 from storekeeper.online.view_state import from_us
 from storekeeper.provider import StorekeeperProvider
 from storekeeper.settings import CONFIG_FILE
@@ -61,41 +63,57 @@ class FeatureStore(feast.FeatureStore):
 
     def materialise_view(
         self, view: FeatureView, end: datetime | None = None, *, only_changed: bool = False
-    ) -> tuple[int, bool]:
-        """Build one view's state up to `end` (default: now).
+    ) -> Outcome:
+        """Build one view's state up to `end` (default: now); see `materialise_views`."""
+        return next(self.materialise_views([view], end, only_changed=only_changed))
+
+    def materialise_views(
+        self,
+        views: Sequence[FeatureView],
+        end: datetime | None = None,
+        *,
+        only_changed: bool = False,
+        incremental: bool = False,
+        lookback: timedelta | None = None,
+    ) -> Iterator[Outcome]:
+        """Build views' state up to `end` (default: now), one after another as it is asked for.
 
         Parameters
         ----------
         only_changed
             Do nothing where neither the instant, the definition nor the source's rows have changed.
-
-        Returns
-        -------
-        entities : int
-            How many entities have state.
-        done : bool
-            Whether it was built now.
+        incremental
+            Read only what may have changed since the last time; where a view can't go on from its state, all of it.
+        lookback
+            How far before the last time an incremental run looks for rows that came late; by default what
+            feature_store.yaml says (`online_store.lookback`).
         """
-        until = end or self.clock.now()
+        provider, until = self._own_provider(), end or self.clock.now()
+        back = (lookback if lookback is not None else lookback_of(self.config)) if incremental else None
+        fingerprints = Fingerprints(self.config, [plan_view(view) for view in views])
+        for view in views:
+            outcome = provider.materialise(
+                self.config, view, until, unless_made_from=only_changed, lookback=back, fingerprints=fingerprints
+            )
+            if outcome.done:
+                self.registry.apply_materialization(view, self.project, outcome.start or from_us(0), until)
+            yield outcome
+
+    def _own_provider(self) -> StorekeeperProvider:
         provider = self._get_provider()
         if not isinstance(provider, StorekeeperProvider):
             raise SettingError(
                 f"provider in {CONFIG_FILE} must be storekeeper.provider.StorekeeperProvider. "
                 f"Received: {type(provider).__name__}."
             )
-        count, done = provider.materialise(self.config, view, until, unless_made_from=only_changed)
-        if done:
-            self.registry.apply_materialization(view, self.project, from_us(0), until)
-        return count, done
+        return provider
 
     def materialised_until(self, view: FeatureView) -> datetime | None:
         """The instant at which a view's state stands; None where it was never built."""
         online_store = self._get_provider().online_store
         if not isinstance(online_store, StateOnlineStore):
             return None
-        state = online_store.view_state(self.config, view)
-        meta = state.backend.meta(state.name)
-        return from_us(meta.until_us) if meta and meta.until_us else None
+        return online_store.view_state(self.config, view).materialised_until()
 
     def apply_repo(self) -> str:
         """Register what the repo's files declare, if it all checks out; returns Feast's own report.

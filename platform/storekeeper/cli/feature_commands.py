@@ -58,7 +58,8 @@ def materialize(
         for chosen in views:
             bars.update(bar, description=f"Materialising {chosen.name}")
             started = time.perf_counter()
-            entities, built = store.materialise_view(chosen, end, only_changed=not force)
+            outcome = store.materialise_view(chosen, end, only_changed=not force)
+            entities, built = outcome.entities, outcome.done
             at = store.materialised_until(chosen) or end
             if built:
                 ledger.record_materialisation(MaterialisationRecord(chosen.name, None, at, entities, datetime.now(UTC)))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.type_map import python_values_to_proto_values
 from pydantic import field_validator, model_validator
 
-from storekeeper.clock import Clock, resolve_clock
+from storekeeper.clock import Clock, parse_duration, resolve_clock
 from storekeeper.definitions import ViewPlan, plan_view
 from storekeeper.definitions.views import aggregations
 from storekeeper.errors import UsageError, listing
@@ -49,6 +49,8 @@ class StateOnlineStoreConfig(FeastConfigBaseModel):
     """How many parts Redis keeps a view in: more than one only if a view outgrows a cluster's node."""
     clock: str | None = None
     """What `now` is: `wall` (default), an instant, or a shifted wall; the variable STOREKEEPER_CLOCK overrides it."""
+    lookback: str = "1d"
+    """How far back an incremental materialisation looks for rows that came late: a number and one of d, h, m, s."""
 
     @model_validator(mode="before")
     @classmethod
@@ -192,6 +194,17 @@ def state_name(project: str, view: str) -> str:
 def clock_of(config: RepoConfig) -> Clock:
     """The clock in force for a Feast configuration."""
     return resolve_clock(getattr(config.online_store, "clock", None))
+
+
+def lookback_of(config: RepoConfig) -> timedelta:
+    """How far back an incremental materialisation looks for rows that came late.
+
+    Raises
+    ------
+    SettingError
+        If `online_store.lookback` is no duration.
+    """
+    return parse_duration(str(getattr(config.online_store, "lookback", "1d")), "online_store.lookback")
 
 
 def _rows_table(

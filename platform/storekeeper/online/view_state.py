@@ -7,26 +7,23 @@ from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan, as_declared, read_rows
+from storekeeper.definitions import ViewPlan, as_declared
 from storekeeper.errors import DataError
 from storekeeper.history import WindowFeature
-from storekeeper.history.columns import column_kind, times_us
+from storekeeper.history.columns import column_kind
 from storekeeper.history.state import (
-    build_state,
     decode_latest,
-    encode_latest,
     plan_latest,
     plan_state,
     read_state,
 )
 from storekeeper.history.state.latest import LatestRows
 from storekeeper.history.state.layout import StateLayout
-from storekeeper.history.visible import latest_visible
-from storekeeper.online.backends import Asked, Backend, Found, ViewMeta
+from storekeeper.online.backends import Asked, Backend, Found
 from storekeeper.online.entity_keys import key_bytes
-from storekeeper.online.layers import EncodedRows, Question, newer, settle, unreadable
+from storekeeper.online.latest_rows import encode_rows
+from storekeeper.online.layers import Question, newer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,32 +64,10 @@ class ViewState:
     name: str
     backend: Backend
 
-    def materialise(self, config: RepoConfig, until: datetime, made_from: str = "") -> int:
-        """Build the view's state as it stands at `until` and put it in place of the old, at once.
-
-        Everything is read again, so late rows and corrections are in; an interrupted run leaves the old state. Of a
-        latest-value view those pushed rows go that are no newer than the state, or were pushed for another definition.
-
-        Parameters
-        ----------
-        made_from
-            Kept in the view's meta, to tell later whether anything has changed.
-
-        Returns
-        -------
-        int
-            How many entities have state.
-        """
-        pushed = [] if self.plan.is_windowed else list(self.backend.pushed(self.name))
-        events = self._read(config, until)
-        if self.plan.is_windowed:
-            kinds = {w.column: column_kind(events.schema.field(w.column).type) for w in self.plan.windows if w.column}
-            rows = self._windowed_rows(events, kinds, to_us(until))
-        else:
-            kinds, rows = {}, self._latest_rows(events, to_us(until))
-        meta = ViewMeta(to_us(until), kinds, made_from)
-        gone = [*unreadable(pushed, plan_latest(self.plan.types)), *rows.no_newer(pushed)] if pushed else []
-        return self.backend.replace(self.name, rows.in_key_order(), meta, map(settle, gone))
+    def materialised_until(self) -> datetime | None:
+        """The instant at which the state stands; None where it was never built."""
+        meta = self.backend.meta(self.name)
+        return from_us(meta.until_us) if meta and meta.until_us is not None else None
 
     def question(self, keys: pa.Table) -> Question:
         """What to ask the backend for features of `keys`; what it finds goes to `answer`."""
@@ -160,13 +135,13 @@ class ViewState:
                     f"Feature view '{self.plan.name}': a row of {latest.isoformat()} ('{column}') is in the future; "
                     f"the clock shows {now.isoformat()}. Write it when its time has come, or set the clock."
                 )
-        return sum(self.backend.push(self.name, self._encode_latest(rows).pushed()))
+        return sum(self.backend.push(self.name, encode_rows(rows, self.plan).pushed()))
 
     def _layout(self) -> StateLayout:
         meta = self.backend.meta(self.name)
         kinds = meta.kinds if meta else {}
         known = {w.column: kinds.get(w.column) or self._declared_kind(w.column) for w in self.plan.windows if w.column}
-        return _layout_for(self.plan.windows, tuple(sorted(known.items())))
+        return layout_for(self.plan.windows, tuple(sorted(known.items())))
 
     def _declared_kind(self, column: str) -> str:
         """A column's kind before anything was materialised, by what its features are declared to be."""
@@ -176,55 +151,8 @@ class ViewState:
                 return column_kind(declared.value_type if pa.types.is_list(declared) else declared)
         return "int"
 
-    def _read(self, config: RepoConfig, until: datetime) -> pa.Table:
-        plan = self.plan
-        reach = plan.longest_window_us if plan.is_windowed else None
-        start = None if reach is None else until - timedelta(microseconds=reach)
-        return read_rows(plan, list(plan.types), config, start, until)
-
-    def _windowed_rows(self, events: pa.Table, kinds: dict[str, str], until_us: int) -> EncodedRows:
-        plan = self.plan
-        layout = _layout_for(plan.windows, tuple(sorted(kinds.items())))
-        built = build_state(
-            events, layout, keys=plan.keys, event_time=plan.event_time, until_us=until_us, known_time=plan.known_time
-        )
-        # A table without columns forgets how many rows it had.
-        keys = key_bytes(built.keys) if plan.keys else [b""] * len(built.blobs)
-        return EncodedRows(keys, built.newest_us, built.newest_us, built.blobs)
-
-    def _latest_rows(self, events: pa.Table, until_us: int) -> EncodedRows:
-        plan = self.plan
-        latest = latest_visible(
-            events, keys=plan.keys, event_time=plan.event_time, known_time=plan.known_time, until_us=until_us
-        )
-        return self._encode_latest(latest)
-
-    def _encode_latest(self, rows: pa.Table) -> EncodedRows:
-        plan = self.plan
-        declared = as_declared(rows.select(list(plan.types)), plan)
-        times = {name: rows.column(name) for name in filter(None, (plan.event_time, plan.known_time))}
-        table = pa.table({**{n: declared.column(n) for n in declared.column_names}, **_renamed(times)})
-        blobs = encode_latest(
-            table,
-            plan_latest(plan.types),
-            event_time=_reserved(plan.event_time),
-            known_time=_reserved(plan.known_time) if plan.known_time else None,
-        )
-        event = times_us(plan.event_time, rows.column(plan.event_time))
-        known = times_us(plan.known_time, rows.column(plan.known_time), fallback=event) if plan.known_time else event
-        return EncodedRows(key_bytes(rows.select(list(plan.keys))), event, known, blobs)
-
 
 @lru_cache(maxsize=1024)
-def _layout_for(windows: tuple[WindowFeature, ...], kinds: tuple[tuple[str, str], ...]) -> StateLayout:
+def layout_for(windows: tuple[WindowFeature, ...], kinds: tuple[tuple[str, str], ...]) -> StateLayout:
     """The layout of a view whose aggregated columns are of some kinds; the same at every read."""
     return plan_state(windows, {column: _TYPES[kind] for column, kind in kinds})
-
-
-def _reserved(name: str) -> str:
-    """A time column's name beside features, which may be named alike."""
-    return f"__time__{name}"
-
-
-def _renamed(columns: dict[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
-    return {_reserved(name): column for name, column in columns.items()}

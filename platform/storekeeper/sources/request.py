@@ -23,6 +23,8 @@ class ReadRequest:
         may read them all the same. None where every row is wanted.
     addressed
         Whether rows' addresses are wanted too, in a last column (`storekeeper.sources.relation.ADDRESS`).
+    timeless
+        Whether rows without a time may be there: bounds leave them out where a reader can, instead of refusing them.
     limit
         At most so many rows, the first ones; None for all.
     """
@@ -33,6 +35,7 @@ class ReadRequest:
     end: datetime | None = None
     keys: pa.Table | None = None
     addressed: bool = False
+    timeless: bool = False
     limit: int | None = None
 
     @property

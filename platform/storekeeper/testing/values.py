@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from feast.repo_config import RepoConfig
 
 from storekeeper.definitions import ViewPlan
 from storekeeper.history.columns import times_us
+from storekeeper.materialise import Goal, write_state
 from storekeeper.offline.compute import values_at
+from storekeeper.offline.memory import MemoryBudget
 from storekeeper.online.view_state import ViewState, to_us
 from storekeeper.testing.memory import MemoryBackend
 
 _TIME = "__spine_time__"
+# Events of an example lie in memory, and nothing is written to any folder.
+_BUDGET = MemoryBudget.of_limit(0, Path())
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,23 +51,9 @@ def online_values(plan: ViewPlan, events: pa.Table, moment: Moment) -> dict[str,
     The state is built as early as it can hold all that is visible at the moment, and read at the moment: so windows
     slide and rows grow old between the two, as they do in a live shop.
     """
-    state = _InlineState(plan, plan.name, MemoryBackend(), events)
-    state.materialise(_NO_CONFIG, _last_change(plan, events, moment.at))
+    state = ViewState(plan, plan.name, MemoryBackend())
+    write_state(state, [events], Goal(to_us(_last_change(plan, events, moment.at))), _BUDGET)
     return _first_row(state.read(moment.keys, list(plan.types), moment.at))
-
-
-_NO_CONFIG: Any = None
-
-
-@dataclass(frozen=True)
-class _InlineState(ViewState):
-    """State that is built from given events instead of a source."""
-
-    events: pa.Table
-
-    def _read(self, config: RepoConfig, until: datetime) -> pa.Table:
-        del config, until
-        return self.events
 
 
 def _last_change(plan: ViewPlan, events: pa.Table, at: datetime) -> datetime:

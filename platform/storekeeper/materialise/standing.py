@@ -1,0 +1,48 @@
+"""The state that stands, where new rows are put beside it: the newer of the two counts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from storekeeper.history.state import row_times
+from storekeeper.online.backends import Asked, PushedRow
+from storekeeper.online.layers import EncodedRows
+from storekeeper.online.view_state import ViewState
+
+_KEYS_AT_ONCE = 10_000
+
+
+def newer_than_standing(state: ViewState, rows: EncodedRows) -> EncodedRows:
+    """Rows of a latest-value view whose entity's state isn't newer, by event time, then knowledge time.
+
+    A row wins a tie: whoever read it read all rows of its times, of which it is the last (rule 4).
+    """
+    times = list(zip(rows.event_us.tolist(), rows.known_us.tolist(), strict=True))
+    held = standing_times(state, [key or b"" for key in rows.keys])
+    kept = [place for place, (own, there) in enumerate(zip(times, held, strict=True)) if there is None or own >= there]
+    places = np.array(kept, np.int64)
+    return EncodedRows(
+        [rows.keys[place] for place in kept],
+        rows.event_us[places],
+        rows.known_us[places],
+        [rows.blobs[place] for place in kept],
+    )
+
+
+def overtaken_by_standing(state: ViewState, pushed: Sequence[PushedRow]) -> list[PushedRow]:
+    """Pushed rows of a latest-value view that are no newer than the state that stands."""
+    held = standing_times(state, [row.key for row in pushed])
+    return [
+        row
+        for row, there in zip(pushed, held, strict=True)
+        if there is not None and (row.event_us, row.known_us) <= there
+    ]
+
+
+def standing_times(state: ViewState, keys: Sequence[bytes]) -> list[tuple[int, int] | None]:
+    """Event time and knowledge time of each key's state; None where it has none."""
+    found: list[tuple[int, int] | None] = []
+    for low in range(0, len(keys), _KEYS_AT_ONCE):
+        (some,) = state.backend.read([Asked(state.name, keys[low : low + _KEYS_AT_ONCE])])
+        found += [None if blob is None else row_times(blob) for blob in some.state]
+    return found
