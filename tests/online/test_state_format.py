@@ -341,3 +341,20 @@ def test_sections_keep_the_bits_of_floats() -> None:
     values = np.array([5e-324, -0.0, 1e308])
     kept = section([values], np.array([0, 3])).floats(0)
     assert kept.tobytes() == values.tobytes()
+
+
+def test_state_of_an_entity_is_its_own() -> None:
+    """What an entity's blob holds doesn't depend on whom it was built beside, null tiles and texts included."""
+    layout = plan_state(MANY, MANY_TYPES)
+    others = MANY_EVENTS.set_column(0, "key", pa.array([0, 0, 2, 3], pa.int64()))
+    others = others.set_column(5, "word", pa.array(["zz", "a", None, "c"], pa.string()))
+    nulls = {name: pa.nulls(1, type_) for name, type_ in MANY_TYPES.items()}
+    nothing = pa.table({"key": [1], "at": pa.array([UNTIL - 5 * HOUR_US], TIME), "known": pa.nulls(1, TIME), **nulls})
+    alone = pa.concat_tables([MANY_EVENTS, nothing.select(MANY_EVENTS.column_names)])
+    for known in (None, "known"):
+        built = [
+            build_state(table, layout, keys=["key"], event_time="at", until_us=UNTIL, known_time=known)
+            for table in (alone, pa.concat_tables([others, alone]))
+        ]
+        place = built[1].keys["key"].to_pylist().index(1)
+        assert built[0].blobs == [built[1].blobs[place]]

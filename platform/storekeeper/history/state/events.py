@@ -9,7 +9,6 @@ from storekeeper.errors import DataError
 from storekeeper.history.columns import require_columns
 from storekeeper.history.state.latest_decode import decode_latest_columns
 from storekeeper.history.state.latest_encode import encode_latest
-from storekeeper.history.state.latest_layout import plan_latest
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.state.recent import RecentEvents
 
@@ -39,9 +38,7 @@ def encode_events(table: pa.Table, layout: StateLayout, *, event_time: str, know
     if known_time is not None:
         times[f"{reserved}_"] = table.column(known_time)
     named = None if known_time is None else f"{reserved}_"
-    return encode_latest(
-        pa.table({**columns, **times}), plan_latest(layout.types), event_time=reserved, known_time=named
-    )
+    return encode_latest(pa.table({**columns, **times}), layout.event_layout, event_time=reserved, known_time=named)
 
 
 def decode_events(owner: Sequence[int] | np.ndarray, payloads: Sequence[bytes], layout: StateLayout) -> RecentEvents:
@@ -59,7 +56,7 @@ def decode_events(owner: Sequence[int] | np.ndarray, payloads: Sequence[bytes], 
     DataError
         If an event was written by a newer release, or for columns of other types.
     """
-    return RecentEvents(np.asarray(owner, np.int64), decode_latest_columns(payloads, plan_latest(layout.types)))
+    return RecentEvents(np.asarray(owner, np.int64), decode_latest_columns(payloads, layout.event_layout))
 
 
 def _cast(column: pa.ChunkedArray, name: str, type_: pa.DataType) -> pa.ChunkedArray:

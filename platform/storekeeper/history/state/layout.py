@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from storekeeper.history.columns import Column, column_kind, to_column
 from storekeeper.history.features import WindowFeature
+from storekeeper.history.state.latest_layout import LatestLayout, plan_latest
 from storekeeper.history.state.words import empty_blob
 
 #: Function -> partials of a tile. Functions not named here live in tails or distinct lists.
@@ -133,6 +134,11 @@ class StateLayout:
     def plain(self) -> dict[str, Column]:
         """An empty column for each aggregated one, which knows how to make Arrow arrays."""
         return {name: to_column(name, pa.chunked_array([], type_)) for name, type_ in self.types.items()}
+
+    @cached_property
+    def event_layout(self) -> LatestLayout:
+        """The layout of a pushed event: a row of the aggregated columns."""
+        return plan_latest(self.types)
 
     @cached_property
     def nobody(self) -> bytes:
