@@ -1,8 +1,9 @@
 """A small project that serves: two views, an on-demand view, and the real served log."""
 
 import linecache
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ activity = StreamFeatureView(
     ],
 )
 profile = FeatureView(
-    name="profile", entities=[user], ttl=timedelta(days=2),
+    name="profile", entities=[user], ttl=timedelta(days={ttl}),
     schema=[Field(name="tier", dtype=String), Field(name="score", dtype=Float64)],
     source=DuckDBSource(
         name="profiles", database="data/behaviour.duckdb", table="profiles", timestamp_field="since"),
@@ -74,6 +75,7 @@ class Shop:
 
     project: Project
     days: int = 7
+    ttl: int = 2
     plus: int = 1
     known: str = ""
     log: Path = field(init=False)
@@ -94,7 +96,7 @@ class Shop:
         """Register the declarations as they are now."""
         # Feast takes the text of on-demand functions from here, where one process registers only once.
         linecache.clearcache()
-        self.project.apply(DECLARED.format(days=self.days, plus=self.plus, known=self.known))
+        self.project.apply(DECLARED.format(days=self.days, ttl=self.ttl, plus=self.plus, known=self.known))
 
     def materialise(self, until: datetime | None = None) -> None:
         """Build all state."""
@@ -123,7 +125,6 @@ class Shop:
         change: Change = lambda table: table,
         *,
         at: datetime = NOW,
-        read_at: datetime | None = None,
         bare: bool = False,
     ) -> None:
         """Read features online and log them, as a server does.
@@ -132,24 +133,42 @@ class Shop:
         ----------
         change
             What becomes of the vectors between the reader and the model.
-        at, read_at
-            When they are served; the instant that the reader takes for now, if it is another.
+        at
+            When they are served.
         bare
             Without evidence, as logs were written once.
         """
-        asked, store = users or USERS, self.project.open()
-        reader, witness = FeatureReader(store, "shop"), Witness.of(store, "shop")
-        evidence = None if bare else witness.testify(reader.definition_hash)
+        asked, witness = users or USERS, Witness.of(self.project.open(), "shop")
+        evidence = None if bare else witness.testify()
         given: dict[str, Any] = {"user_id": pa.array(asked, pa.int64()), "price": pa.array([9.9] * len(asked))}
-        found = reader.read({"user_id": asked}, {"price": [9.9] * len(asked)}, read_at or at)
+        found = self.read(asked, at)
         vectors = pa.table({**given, **{name: found.column(name) for name in found.column_names}})
         with ServedLog(self.log) as log:
-            log.append("shop", reader.definition_hash, at.astimezone(UTC), change(vectors), evidence)
+            log.append("shop", witness.definition_hash, at.astimezone(UTC), change(vectors), evidence)
+
+    def read(self, users: list[int], at: datetime) -> pa.Table:
+        """Features of users at an instant, online."""
+        reader = FeatureReader(self.project.open(), "shop")
+        return reader.read_table({"user_id": users}, {"price": [9.9] * len(users)}, at)
+
+    def without_ttl(self) -> "Shop":
+        """A shop over a copy of the same sources that doesn't know of the ttl, as Feast's own online stores don't."""
+        root = self.project.root.with_name(f"{self.project.root.name}-without-ttl")
+        shutil.copytree(self.project.root, root)
+        other = replace(self, project=Project(root), ttl=0)
+        other.apply()
+        other.materialise()
+        return other
 
     def audit(self) -> ServiceAudit:
         """The audit of the one definition that was served."""
         (found,) = audit_served(self.project.open(), self.log)
         return found
+
+
+def profile_of(found: pa.Table) -> Change:
+    """Vectors with the profile that another reader found."""
+    return lambda table: replaced(replaced(table, "tier", found.column("tier")), "score", found.column("score"))
 
 
 def replaced(table: pa.Table, name: str, column: Any) -> pa.Table:

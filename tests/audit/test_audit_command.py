@@ -81,7 +81,7 @@ def test_unexplained_values_fail(home: Path, run: Run) -> None:
     assert outcome.code == 1
     assert "values differ between online and offline, and nothing explains it. First: " in outcome.err
     assert "rows of source purchase_log were changed or removed" in outcome.words
-    assert "nothing explains them" in page.read_text(encoding="utf-8")
+    assert "nothing explains it" in page.read_text(encoding="utf-8")
     assert json.loads(run("--json").out)["unexplained"] > 0
 
 

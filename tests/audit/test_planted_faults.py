@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from audit.serving_project import DAY, NOW, Shop, moment, replaced
+from audit.serving_project import DAY, NOW, USERS, Shop, moment, profile_of, replaced
 from projects import Project
 from storekeeper.audit.replay import ServiceAudit
 
@@ -130,14 +130,9 @@ def test_a_wrong_value_is_not_late_by_chance(shop: Shop) -> None:
     assert features(audit, "unexplained") == {"clicks_7d"}
 
 
-def test_ttl_ignored_online(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ttl_ignored_online(shop: Shop) -> None:
     """Expired rows that were served all the same, as Feast's own stores do, are a matter of ttl."""
-    from storekeeper.online import view_state
-
-    decode = view_state.decode_latest
-    monkeypatch.setattr(view_state, "decode_latest", lambda *a, **k: decode(*a, **{**k, "ttl_us": 0}))
-    shop.serve()
-    monkeypatch.undo()
+    shop.serve(change=profile_of(shop.without_ttl().read(USERS, NOW)))
     audit = shop.audit()
     assert classes(audit) == {"ttl": 4}
     assert {example.online for example in audit.examples} == {"c", 0.3}
@@ -146,23 +141,10 @@ def test_ttl_ignored_online(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_ttl_by_another_clock(shop: Shop) -> None:
     """Rows that had expired by wall time, but not by the clock, are a matter of ttl."""
-
-    def aged(table: pa.Table) -> pa.Table:
-        found = reader_at_wall(shop)
-        return replaced(replaced(table, "tier", found.column("tier")), "score", found.column("score"))
-
-    shop.serve(change=aged)
+    shop.serve(change=profile_of(shop.read(USERS, datetime.now(UTC))))
     audit = shop.audit()
     assert classes(audit) == {"ttl": 4}
     assert "wall time instead of the clock" in why(audit, "ttl")
-
-
-def reader_at_wall(shop: Shop) -> pa.Table:
-    """Features as a reader gives them that takes wall time for now."""
-    from storekeeper.online.reader import FeatureReader
-
-    users = [1, 2, 3, 4]
-    return FeatureReader(shop.project.open(), "shop").read({"user_id": users}, {"price": [9.9] * 4}, datetime.now(UTC))
 
 
 def test_a_lost_row_has_not_expired(shop: Shop) -> None:
@@ -281,12 +263,7 @@ def test_two_causes_of_one_value(shop: Shop) -> None:
 
 def test_all_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five causes in one log, in different vectors, each found for what it is, beside one that nothing explains."""
-    from storekeeper.online import view_state
-
-    decode = view_state.decode_latest
-    with monkeypatch.context() as patch:
-        patch.setattr(view_state, "decode_latest", lambda *a, **k: decode(*a, **{**k, "ttl_us": 0}))
-        shop.serve([3])
+    shop.serve([3], profile_of(shop.without_ttl().read([3], NOW)))
     with monkeypatch.context() as patch:
         patch.setattr("storekeeper.audit.witness.code_version", lambda: "0.0.9+0123456789ab")
         shop.serve([2], wrong)

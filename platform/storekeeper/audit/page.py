@@ -66,12 +66,16 @@ def render_page(report: AuditReport) -> str:
 
 def _headline(report: AuditReport) -> str:
     if report.unexplained:
-        return f"{report.unexplained:,} values differ, and nothing explains them"
+        return f"{_values(report.unexplained)}, and nothing explains it"
     if broken := [one.view for one in report.views if not one.holds]:
         return f"Online state of {len(broken)} views differs from history"
     if report.differing:
-        return f"{report.differing:,} values differ, each for a known reason"
+        return f"{_values(report.differing)} for known reasons"
     return "Served equals trained" if report.proven else "Nothing to prove yet"
+
+
+def _values(count: int) -> str:
+    return f"{count:,} values differ" if count != 1 else "One value differs"
 
 
 def _colour(label: str) -> str:
