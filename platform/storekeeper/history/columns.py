@@ -11,6 +11,17 @@ from storekeeper.errors import DataError, DefinitionError, listing
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
+_DAY_ONE, _DAYS_END = -719_162, 2_932_897
+#: From the first moment of the year 1 to that of the year 10000, since the epoch, in each unit. Nanoseconds don't reach
+#: as far; the last of them that there are stand for infinity.
+_CALENDAR = {
+    "day": (_DAY_ONE, _DAYS_END),
+    "s": (_DAY_ONE * 86_400, _DAYS_END * 86_400),
+    "ms": (_DAY_ONE * 86_400_000, _DAYS_END * 86_400_000),
+    "us": (_DAY_ONE * 86_400_000_000, _DAYS_END * 86_400_000_000),
+    "ns": (-(2**63) + 2, 2**63 - 1),
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -166,15 +177,18 @@ def _string_column(array: pa.Array) -> Column:
 def times_us(name: str, source: pa.ChunkedArray, fallback: np.ndarray | None = None) -> np.ndarray:
     """A timestamp column as (n,) int64 microseconds since the epoch, UTC; naive timestamps mean UTC.
 
-    Nulls take the values of `fallback`; without one they are an error.
+    Nulls take the values of `fallback`; without one they are an error. What is below a microsecond is cut off.
 
     Raises
     ------
     DataError
-        Naming the column, and the row of a null.
+        Naming the column, and the row of a null, or of a time outside the years 1 to 9999, as infinite ones are.
     """
     if column_kind(source.type) != "timestamp":
         raise DataError(f"Column '{name}' must hold timestamps. Received: {source.type}.")
+    if pa.types.is_dictionary(source.type):
+        source = source.cast(source.type.value_type)
+    _refuse_far(name, source)
     us = source.cast(pa.timestamp("us", tz=getattr(source.type, "tz", None)), safe=False).cast(pa.int64())
     if not source.null_count:
         return np.asarray(us.to_numpy()).astype(np.int64, copy=False)
@@ -183,6 +197,22 @@ def times_us(name: str, source: pa.ChunkedArray, fallback: np.ndarray | None = N
     if fallback is None:
         raise DataError(f"Column '{name}' has no timestamp at row {int(np.argmax(null))}; every row needs one.")
     return np.where(null, fallback, numbers)
+
+
+def _refuse_far(name: str, source: pa.ChunkedArray) -> None:
+    """Refuse times outside the calendar; looked at in the column's own unit, for microseconds may wrap around."""
+    unit = "day" if pa.types.is_date32(source.type) else getattr(source.type, "unit", "ms")
+    first, end = _CALENDAR[unit]
+    counts = source.cast(pa.int32() if unit == "day" else pa.int64())
+    found = pc.min_max(counts).as_py()
+    if found["min"] is None or (first <= found["min"] and found["max"] < end):
+        return
+    far = pc.or_(pc.less(counts, first), pc.greater_equal(counts, end))
+    row = pc.index(pc.fill_null(far, False), True).as_py()
+    raise DataError(
+        f"Column '{name}' holds a time outside the years 1 to 9999 at row {row}, as infinite ones are. Correct the "
+        f"data, or leave such rows out with a query as the source."
+    )
 
 
 def require_columns(table: pa.Table, names: Iterable[str | None], where: str) -> None:
