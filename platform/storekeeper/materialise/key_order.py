@@ -1,12 +1,12 @@
 """Encoded rows in the order of their keys: in memory, or merged from sorted runs on disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -83,14 +83,9 @@ def in_key_order(rows: EncodedRows) -> Iterator[StateRow]:
     """State rows by key, made as they are asked for."""
     order = _order(rows)
     places = order.tolist()
-    keys, blobs = rows.keys, rows.blobs
-    return map(
-        StateRow,
-        (keys[place] or b"" for place in places),
-        rows.event_us[order].tolist(),
-        rows.known_us[order].tolist(),
-        map(blobs.__getitem__, places),
-    )
+    keys = map(cast(Sequence[bytes], rows.keys).__getitem__, places)
+    times = rows.event_us[order].tolist(), rows.known_us[order].tolist()
+    return map(StateRow, keys, *times, map(rows.blobs.__getitem__, places))
 
 
 def _order(rows: EncodedRows) -> np.ndarray:
