@@ -160,7 +160,8 @@ def load_entry(artefact: Artefact, catalogue: Catalogue) -> Entry:
 def _open_reader(store: FeatureStore, service: str) -> FeatureReader | StorekeeperError:
     try:
         store.feature_service(service)
-        return FeatureReader(store, service)
+        # The catalogue makes new readers when definitions change, and refuses models that were trained on others.
+        return FeatureReader(store, service, watch_seconds=None)
     except StorekeeperError as error:
         return error
     except FeastError as error:

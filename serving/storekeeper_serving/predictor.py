@@ -98,7 +98,7 @@ class ServedModel:
         reader = self.reader
         keys = {name: entities[name] for name in reader.entity_types}
         try:
-            return reader.read(keys, {name: context[name] for name in reader.request_types}, now)
+            return reader.read_table(keys, {name: context[name] for name in reader.request_types}, now)
         except DataError as error:
             # Keys and context were checked before: what doesn't fit is the stored state.
             raise SourceError(f"The online features of service '{reader.service}' can't be used: {error}") from error

@@ -65,13 +65,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_each_projection_is_read_by_its_own_keys(store: Any) -> None:
     """One view under two names and keys gives each its own entity's values; a view about everyone needs no key."""
-    found = FeatureReader(store, "clear").read({"user_id": [1, 2], "seller_id": [2, 77]})
+    found = FeatureReader(store, "clear").read_table({"user_id": [1, 2], "seller_id": [2, 77]})
     assert found.to_pydict() == {"word": ["one", "two"], "big": [20, None], "all_n": [0, 0]}
 
 
 def test_unasked_results_of_on_demand_views_stay_out(store: Any) -> None:
     """A result that wasn't asked for doesn't take the place of a feature that is named alike."""
-    found = FeatureReader(store, "partly").read({"user_id": [2]}, {"price": [1.5]})
+    found = FeatureReader(store, "partly").read_table({"user_id": [2]}, {"price": [1.5]})
     assert found.to_pydict() == {"sum": [21.5], "word": ["two"], "all_n": [0]}
 
 

@@ -82,7 +82,7 @@ def test_a_shop_on_postgres(project: Project, postgres: Postgres, monkeypatch: p
     rows = [{"user_id": 1}, {"user_id": 2}, {"user_id": 77}]
     found = store.get_online_features(features=["latest:word", "activity:n"], entity_rows=rows).to_dict()
     assert (found["word"], found["n"]) == (["ä", "newer", None], [1, 1, 0])
-    read = FeatureReader(store, "service").read({"user_id": [77, 2, 1]})
+    read = FeatureReader(store, "service").read_table({"user_id": [77, 2, 1]})
     assert read.to_pydict() == {"word": [None, "newer", "ä"], "n": [0, 1, 1]}
     assert not (project.root / "data" / "online.db").exists()
     with postgres.connect("shop_online") as database:

@@ -1,6 +1,8 @@
 """Entity keys as bytes: equal keys give equal bytes, different keys never do."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,9 @@ from storekeeper.errors import DataError, UsageError, listing
 from storekeeper.history.keys import key_kind
 
 _INTEGER, _TEXT = b"i", b"s"
+_PACKED = np.dtype([("tag", "S1"), ("number", ">u8")])
+_INT64 = np.iinfo(np.int64)
+_OFFSET = np.uint64(1 << 63)
 
 
 def key_bytes(keys: pa.Table) -> list[bytes | None]:
@@ -17,11 +22,15 @@ def key_bytes(keys: pa.Table) -> list[bytes | None]:
 
     An integer is 8 bytes, big-endian, offset so that bytes sort as numbers do; a text is its length and its UTF-8.
     """
-    if not keys.num_columns:
-        return [b""] * keys.num_rows
-    parts = [_column_bytes(name, keys.column(name)) for name in keys.column_names]
+    return joined_keys([_column_bytes(name, keys.column(name)) for name in keys.column_names], keys.num_rows)
+
+
+def joined_keys(parts: Sequence[list[bytes | None]], rows: int) -> list[bytes | None]:
+    """One key a row of its encoded parts; None where one is None. Without parts all rows have the empty key."""
     if len(parts) == 1:
         return parts[0]
+    if not parts:
+        return [b""] * rows
     joined = []
     for row in zip(*parts, strict=True):
         present = [part for part in row if part is not None]
@@ -40,12 +49,93 @@ def _column_bytes(name: str, column: pa.ChunkedArray) -> list[bytes | None]:
         numbers = np.asarray(column.cast(pa.int64()).fill_null(0).to_numpy()).astype(np.int64)
     except pa.ArrowInvalid as error:
         raise DataError(f"Join key '{name}' holds integers beyond the 64-bit signed range: {error}.") from error
-    buffer = (numbers.view(np.uint64) ^ np.uint64(1 << 63)).astype(">u8").tobytes()
-    keys: list[bytes | None] = [_INTEGER + buffer[i : i + 8] for i in range(0, len(buffer), 8)]
+    keys = _packed(numbers)
     if column.null_count:
         for row in np.flatnonzero(np.asarray(column.is_null().to_numpy())):
             keys[row] = None
     return keys
+
+
+def _packed(numbers: np.ndarray) -> list[bytes | None]:
+    """Keys of (n,) int64."""
+    packed = np.empty(len(numbers), _PACKED)
+    packed["tag"] = _INTEGER
+    packed["number"] = numbers.view(np.uint64) ^ _OFFSET
+    keys: list[bytes | None] = packed.view(f"V{_PACKED.itemsize}").tolist()
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEncoder:
+    """Encodes values of one join key as `key_bytes` does, of plain numbers and texts without Arrow.
+
+    Attributes
+    ----------
+    name, type
+        The key.
+    bounds
+        The least and the greatest integer of its type; None for text.
+    """
+
+    name: str
+    type: pa.DataType
+    bounds: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, name: str, type_: pa.DataType) -> "KeyEncoder":
+        """The encoder of a key of some type."""
+        if key_kind(type_) != "integer":
+            return cls(name, type_, None)
+        own = np.iinfo(type_.to_pandas_dtype())
+        return cls(name, type_, (max(own.min, _INT64.min), min(own.max, _INT64.max)))
+
+    def encode(self, values: Sequence[object]) -> list[bytes | None]:
+        """One key a value; None where it is null.
+
+        Raises
+        ------
+        DataError
+            If a value isn't of the declared type (rule 14); the message names both.
+        """
+        plain = _texts(values) if self.bounds is None else _integers(values, self.bounds)
+        return (
+            _column_bytes(self.name, pa.chunked_array([_typed(self.name, values, self.type)]))
+            if plain is None
+            else plain
+        )
+
+
+def _texts(values: Sequence[object]) -> list[bytes | None] | None:
+    """Keys of texts; None where there is anything else."""
+    if set(map(type, values)) != {str}:
+        return None
+    try:
+        return [_TEXT + len(text).to_bytes(4, "big") + text for text in map(str.encode, cast(Sequence[str], values))]
+    except UnicodeEncodeError:
+        return None
+
+
+def _integers(values: Sequence[object], bounds: tuple[int, int]) -> list[bytes | None] | None:
+    """Keys of integers within bounds; None where there is anything else."""
+    if isinstance(values, np.ndarray):
+        numbers = values.astype(np.int64) if values.dtype.kind == "i" and values.ndim == 1 else None
+    elif set(map(type, values)) != {int}:
+        return None
+    elif len(values) == 1 and type(values) is list:
+        number = values[0]
+        return [_INTEGER + (number + (1 << 63)).to_bytes(8, "big")] if bounds[0] <= number <= bounds[1] else None
+    else:
+        numbers = _as_int64(cast(Sequence[int], values))
+    if numbers is None or (len(numbers) and (numbers.min() < bounds[0] or numbers.max() > bounds[1])):
+        return None
+    return _packed(numbers)
+
+
+def _as_int64(values: Sequence[int]) -> np.ndarray | None:
+    try:
+        return np.fromiter(values, np.int64, len(values))
+    except OverflowError:
+        return None
 
 
 def keys_from_values(values: Mapping[str, Sequence[object]], types: Mapping[str, pa.DataType]) -> pa.Table:

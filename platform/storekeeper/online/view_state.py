@@ -80,7 +80,7 @@ class ViewState:
         if not self.plan.is_windowed:
             return self._latest(question, found, now).features.select(list(features))
         windows = self.plan.windows_of(features)
-        return as_declared(read_state(question.state(found), self._layout(), windows, to_us(now)), self.plan)
+        return as_declared(read_state(question.state(found), self.layout(), windows, to_us(now)), self.plan)
 
     def read(self, keys: pa.Table, features: Sequence[str], now: datetime) -> pa.Table:
         """Features of entities at `now`, in the declared types, one row a row of `keys`."""
@@ -137,7 +137,8 @@ class ViewState:
                 )
         return sum(self.backend.push(self.name, encode_rows(rows, self.plan).pushed()))
 
-    def _layout(self) -> StateLayout:
+    def layout(self) -> StateLayout:
+        """What windowed state looks like, by what the last materialisation found its columns to be."""
         meta = self.backend.meta(self.name)
         kinds = meta.kinds if meta else {}
         known = {w.column: kinds.get(w.column) or self._declared_kind(w.column) for w in self.plan.windows if w.column}
