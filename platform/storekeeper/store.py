@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import feast
+import pandas as pd
+import pyarrow as pa
 import yaml
+from feast.data_source import PushMode
 from feast.errors import FeastError
 from feast.feature_view import FeatureView
 from feast.infra.registry.base_registry import BaseRegistry
@@ -25,6 +28,8 @@ from storekeeper.materialise import Fingerprints, Outcome
 from storekeeper.online.store import StateOnlineStore, clock_of, lookback_of
 from storekeeper.online.view_state import from_us
 from storekeeper.provider import StorekeeperProvider
+from storekeeper.push import push_events
+from storekeeper.push_report import PushReport
 from storekeeper.settings import CONFIG_FILE
 
 
@@ -114,6 +119,18 @@ class FeatureStore(feast.FeatureStore):
         if not isinstance(online_store, StateOnlineStore):
             return None
         return online_store.view_state(self.config, view).materialised_until()
+
+    def push(
+        self,
+        push_source_name: str,
+        df: pa.Table | pd.DataFrame,
+        allow_registry_cache: bool = True,
+        to: PushMode = PushMode.ONLINE,
+        transform_on_write: bool = True,
+    ) -> PushReport:
+        """Push raw events; what became of them, row by row. See `storekeeper.push.push_events`."""
+        del transform_on_write
+        return push_events(self, push_source_name, df, to=to, allow_cache=allow_registry_cache)
 
     def apply_repo(self) -> str:
         """Register what the repo's files declare, if it all checks out; returns Feast's own report.

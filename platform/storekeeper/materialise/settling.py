@@ -1,6 +1,7 @@
 """Which pushed rows new state makes needless: those that it holds, and those that nobody can see any more."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from storekeeper.history.columns import times_us
 from storekeeper.history.state import plan_latest
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.online.backends import PushedRow
-from storekeeper.online.event_ids import event_id_column, event_ids
+from storekeeper.online.event_ids import content_of, event_id_column, event_ids
 from storekeeper.online.layers import EncodedRows, unreadable
 
 
@@ -26,9 +27,9 @@ class Settling:
     def __init__(self, plan: ViewPlan, pushed: Sequence[PushedRow], until_us: int) -> None:
         self.pushed = pushed
         self._plan, self._until_us = plan, until_us
-        self._waiting = {row.slot for row in pushed}
+        self._waiting = {content_of(row.slot) for row in pushed}
         self._times = np.unique(np.array([row.event_us for row in pushed], np.int64))
-        self._seen: set[bytes] = set()
+        self._seen: Counter[bytes] = Counter()
         self._overtaken: dict[tuple[bytes, bytes], PushedRow] = {}
 
     def watch(self, events: pa.Table, rows: EncodedRows) -> None:
@@ -36,7 +37,7 @@ class Settling:
         if not self.pushed:
             return
         if self._plan.is_windowed:
-            self._seen |= self._waiting.intersection(self._ids(events))
+            self._seen.update(filter(self._waiting.__contains__, map(content_of, self._ids(events))))
         else:
             self.overtaken(rows.no_newer(self.pushed))
 
@@ -51,8 +52,16 @@ class Settling:
         read_as = plan_latest(self._plan.types if layout is None else layout.types)
         gone = {(row.key, row.slot): row for row in unreadable(self.pushed, read_as)} | self._overtaken
         if layout is not None:
-            gone |= {(row.key, row.slot): row for row in self.pushed if row.slot in self._seen or self._is_past(row)}
+            gone |= {(row.key, row.slot): row for row in [*self._held(), *filter(self._is_past, self.pushed)]}
         return list(gone.values())
+
+    def _held(self) -> Iterator[PushedRow]:
+        """As many of equal events as the state holds."""
+        left = self._seen.copy()
+        for row in self.pushed:
+            if left[content_of(row.slot)] > 0:
+                left[content_of(row.slot)] -= 1
+                yield row
 
     def _is_past(self, row: PushedRow) -> bool:
         """Whether no window reaches it, now or later."""

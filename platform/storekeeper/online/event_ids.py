@@ -1,6 +1,6 @@
 """What tells events apart: equal events have equal ids, whether they were pushed or read from their source."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -12,19 +12,21 @@ from storekeeper.definitions.event_id import event_id_column
 from storekeeper.errors import DataError
 from storekeeper.history.columns import column_kind, require_columns, times_us
 
-__all__ = ["EVENT_ID_BYTES", "event_id_column", "event_ids"]
+__all__ = ["content_of", "event_id_column", "event_ids"]
 
-EVENT_ID_BYTES = 16
+_ID_BYTES, _CONTENT_BYTES = 16, 8
 _ABSENT, _WHOLE, _FRACTION = 0, 1, 2
 _LARGEST_WHOLE = 2.0**63
 
 
-def event_ids(events: pa.Table, plan: ViewPlan, id_column: str | None) -> list[bytes]:
+def event_ids(events: pa.Table, plan: ViewPlan, id_column: str | None, others: Sequence[str] = ()) -> list[bytes]:
     """One id an event; the same event has the same id in every process, in whatever types it comes.
 
-    An event is what its source's column of ids says. Without one, and where that is null, it is its keys, its event
-    time and the values that the view aggregates. Its knowledge time is no part of it: who tells an event again, be it
-    a retry or a nightly load, tells it later. Two events that are equal in all of that need a column of ids.
+    An event is what its source's column of ids says. Without one, and where that is null, it is its content: its keys,
+    its event time and the values that the view aggregates, half of the id. What else views over its source read of it
+    is the other half: of two customers who buy the same at the same time, a view of products has two events. The
+    knowledge time is no part of it: who tells an event again, be it a retry or a nightly load, tells it later. Two
+    events that are equal in all of that need a column of ids.
 
     Numbers are compared as numbers (`1` is `1.0`, and true), NaN is null, timestamps are microseconds in UTC.
 
@@ -34,6 +36,8 @@ def event_ids(events: pa.Table, plan: ViewPlan, id_column: str | None) -> list[b
         Columns under their mapped names: what the view reads of its source, or `id_column` where no id is null.
     id_column
         As of `event_id_column`.
+    others
+        Further columns that tell events apart, where all of them are known: when events are pushed.
 
     Returns
     -------
@@ -45,22 +49,36 @@ def event_ids(events: pa.Table, plan: ViewPlan, id_column: str | None) -> list[b
     DefinitionError
         If a column is missing.
     DataError
-        A null event time, an integer beyond 64 bits, or a column of another kind than the kernel's or bytes.
+        A null event time, or an integer beyond 64 bits.
     """
     if id_column is None:
-        return _content_ids(events, plan)
+        return _content_ids(events, plan, others)
     require_columns(events, [id_column], "events")
     ids = events.column(id_column)
     found = _digests(plan.source.name, [_words(id_column, ids)])
     nulls = np.flatnonzero(_is_null(ids))
     if len(nulls):
-        for row, own in zip(nulls.tolist(), _content_ids(events.take(pa.array(nulls)), plan), strict=True):
+        for row, own in zip(nulls.tolist(), _content_ids(events.take(pa.array(nulls)), plan, others), strict=True):
             found[row] = own
     return found
 
 
-def _content_ids(events: pa.Table, plan: ViewPlan) -> list[bytes]:
+def content_of(event_id: bytes) -> bytes:
+    """The part of an id that is of the event's content, or of its declared id: what events in a source are known by."""
+    return event_id[:_CONTENT_BYTES]
+
+
+def _content_ids(events: pa.Table, plan: ViewPlan, others: Sequence[str]) -> list[bytes]:
     columns = [name for name in plan.source_columns(list(plan.types)) if name != plan.known_time]
+    contents = _digests_of(events, plan, columns)
+    rest = sorted(set(others) - set(columns))
+    if not rest:
+        return contents
+    parts = zip(contents, _digests_of(events, plan, rest), strict=True)
+    return [content[:_CONTENT_BYTES] + other[_CONTENT_BYTES:] for content, other in parts]
+
+
+def _digests_of(events: pa.Table, plan: ViewPlan, columns: Sequence[str]) -> list[bytes]:
     require_columns(events, columns, "events")
     return _digests(plan.source.name, [_words(name, events.column(name)) for name in columns])
 
@@ -76,7 +94,7 @@ def _digests(source: str, columns: Iterable[np.ndarray]) -> list[bytes]:
 
 
 def _digest(content: bytes) -> bytes:
-    return blake2b(content, digest_size=EVENT_ID_BYTES).digest()
+    return blake2b(content, digest_size=_ID_BYTES).digest()
 
 
 def _words(name: str, column: pa.ChunkedArray) -> np.ndarray:
@@ -94,7 +112,8 @@ def _words(name: str, column: pa.ChunkedArray) -> np.ndarray:
     elif kind in {"int", "bool"}:
         words = _tagged(_WHOLE, _integers(name, column))
     else:
-        raise DataError(f"Column '{name}' is {column.type}: an event is told by ints, floats, bools, texts and times.")
+        texts = [None if value is None else str(value) for value in column.to_pylist()]
+        return _text_words(pa.chunked_array([pa.array(texts, pa.string())]))
     words[_is_null(column)] = 0
     return words
 
@@ -129,7 +148,7 @@ def _text_words(column: pa.ChunkedArray) -> np.ndarray:
     if isinstance(encoded, pa.ChunkedArray):
         encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else encoded
     texts = [text if isinstance(text, bytes) else text.encode() for text in encoded.dictionary.to_pylist()]
-    hashes = np.frombuffer(b"".join(map(_digest, texts)) + bytes(EVENT_ID_BYTES), "<i8").reshape(-1, 2)
+    hashes = np.frombuffer(b"".join(map(_digest, texts)) + bytes(_ID_BYTES), "<i8").reshape(-1, 2)
     codes = np.asarray(pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False))
     return np.asarray(hashes[codes])
 

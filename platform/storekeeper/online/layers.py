@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
 
 from storekeeper.errors import DataError
-from storekeeper.history.state import LatestLayout, decode_latest
+from storekeeper.history.state import LatestLayout, decode_latest, row_times
 from storekeeper.history.state.latest import LatestRows
 from storekeeper.online.backends import Asked, Found, PushedRow, Settled, StateRow
 
@@ -39,6 +40,10 @@ class Question:
             blobs[place] = blob
         return blobs
 
+    def owners(self, found: Found) -> list[int]:
+        """The row of each pushed row's key."""
+        return found.owners if len(self.places) == self.rows else [self.places[owner] for owner in found.owners]
+
 
 @dataclass(frozen=True)
 class EncodedRows:
@@ -65,10 +70,11 @@ class EncodedRows:
         order = sorted((key, row) for row, key in enumerate(self._without_null()))
         return (StateRow(key, events[row], knowns[row], self.blobs[row]) for key, row in order)
 
-    def pushed(self) -> list[PushedRow]:
-        """As pushed rows of a latest-value view, in which an entity has one slot."""
-        rows = zip(self._without_null(), self.event_us.tolist(), self.known_us.tolist(), self.blobs, strict=True)
-        return [PushedRow(key, b"", event, known, blob) for key, event, known, blob in rows]
+    def pushed(self, slots: Sequence[bytes] | None = None) -> list[PushedRow]:
+        """As pushed rows; without slots those of a latest-value view, in which an entity has one."""
+        named = slots or repeat(b"", len(self.keys))
+        times = self.event_us.tolist(), self.known_us.tolist()
+        return list(map(PushedRow, self._without_null(), named, *times, self.blobs))
 
     def no_newer(self, pushed: Sequence[PushedRow]) -> list[PushedRow]:
         """Those pushed rows that are no newer than their entity's row here."""
@@ -102,6 +108,12 @@ def _is_readable(pushed: Sequence[PushedRow], layout: LatestLayout) -> bool:
     except DataError:
         return False
     return True
+
+
+def seen_by(now_us: int, owners: Sequence[int], pushed: Sequence[bytes]) -> tuple[list[int], list[bytes]]:
+    """Pushed rows of a latest-value view, and whose they are, that happened and were known by now."""
+    seen = [place for place, blob in enumerate(pushed) if max(row_times(blob)) <= now_us]
+    return [owners[place] for place in seen], [pushed[place] for place in seen]
 
 
 def newer(rows: LatestRows, has_state: Sequence[bool], owners: Sequence[int]) -> LatestRows:

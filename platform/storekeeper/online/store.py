@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+import pandas as pd
 import pyarrow as pa
 from feast.entity import Entity
 from feast.feature_view import FeatureView
@@ -15,7 +16,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.type_map import python_values_to_proto_values
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from storekeeper.clock import Clock, parse_duration, resolve_clock
 from storekeeper.definitions import ViewPlan, plan_view
@@ -25,7 +26,9 @@ from storekeeper.mends import mend_feast
 from storekeeper.online.backends import Backend
 from storekeeper.online.backends.opening import URL_VARIABLES, BackendChoice, BackendKind, open_backend
 from storekeeper.online.entity_keys import keys_from_protos
+from storekeeper.online.pushing import Push, history_types, push_rows
 from storekeeper.online.view_state import ViewState
+from storekeeper.push_report import PushReport
 from storekeeper.sources import home_of
 
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
@@ -66,6 +69,9 @@ class StateOnlineStoreConfig(FeastConfigBaseModel):
                     f"online_store.url_env the variable's name if it is another."
                 )
         return values
+
+    push_tolerance_seconds: float = Field(default=5, ge=0, allow_inf_nan=False)
+    """By how much a pushed row's times may be later than now; it is seen when its time has come."""
 
     @field_validator("clock", mode="before")
     @classmethod
@@ -121,6 +127,31 @@ class StateOnlineStore(OnlineStore):
         state.write_latest(_rows_table(state.plan, data), clock_of(config).now())
         if progress:
             progress(len(data))
+
+    def push_rows(
+        self,
+        config: RepoConfig,
+        source: str,
+        views: Sequence[FeatureView],
+        rows: pa.Table | pd.DataFrame,
+        *,
+        online: bool = True,
+        history: bool = False,
+    ) -> tuple[PushReport, pa.Table]:
+        """Push raw events to the views over a push source: as `pushing.push_rows`.
+
+        Parameters
+        ----------
+        online
+            Whether they go into state, or are looked at only.
+        history
+            Whether the history behind the views is to have what is returned.
+        """
+        states = [self.view_state(config, view) for view in views]
+        types = history_types(states[0].plan, config) if history else None
+        tolerance = timedelta(seconds=config.online_store.push_tolerance_seconds)
+        push = Push(source, states, online, types, clock_of(config).now(), tolerance)
+        return push_rows(rows, push, config)
 
     def online_read(
         self,

@@ -13,6 +13,7 @@ from storekeeper.errors import DataError
 from storekeeper.history import WindowFeature
 from storekeeper.history.columns import column_kind
 from storekeeper.history.state import (
+    decode_events,
     decode_latest,
     plan_latest,
     plan_state,
@@ -23,11 +24,12 @@ from storekeeper.history.state.layout import StateLayout
 from storekeeper.online.backends import Asked, Backend, Found
 from storekeeper.online.entity_keys import key_bytes
 from storekeeper.online.latest_rows import encode_rows
-from storekeeper.online.layers import Question, newer
+from storekeeper.online.layers import Question, newer, seen_by
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TYPES: dict[str, pa.DataType] = {
+#: The Arrow type in which a column of each kind is kept.
+KEPT_TYPES: dict[str, pa.DataType] = {
     "int": pa.int64(),
     "float": pa.float64(),
     "bool": pa.bool_(),
@@ -79,8 +81,9 @@ class ViewState:
         """Features at `now` of what was found, in the declared types, one row a row of keys."""
         if not self.plan.is_windowed:
             return self._latest(question, found, now).features.select(list(features))
-        windows = self.plan.windows_of(features)
-        return as_declared(read_state(question.state(found), self.layout(), windows, to_us(now)), self.plan)
+        windows, layout = self.plan.windows_of(features), self.layout()
+        recent = decode_events(question.owners(found), found.pushed, layout) if found.pushed else None
+        return as_declared(read_state(question.state(found), layout, windows, to_us(now), recent), self.plan)
 
     def read(self, keys: pa.Table, features: Sequence[str], now: datetime) -> pa.Table:
         """Features of entities at `now`, in the declared types, one row a row of `keys`."""
@@ -109,10 +112,11 @@ class ViewState:
         return rows.features.select(list(features)), times
 
     def _latest(self, question: Question, found: Found, now: datetime) -> LatestRows:
-        """Of each row of keys the newer of what its state holds and what was pushed; then its ttl counts."""
-        state, owners = question.state(found), [question.places[owner] for owner in found.owners]
-        layout, now_us = plan_latest(self.plan.types), to_us(now)
-        rows = decode_latest([*state, *found.pushed], layout, ttl_us=self.plan.ttl_us, now_us=now_us)
+        """Of each row of keys the newer of what its state holds and what was pushed by now; then its ttl counts."""
+        state, now_us = question.state(found), to_us(now)
+        owners, pushed = seen_by(now_us, question.owners(found), found.pushed)
+        layout = plan_latest(self.plan.types)
+        rows = decode_latest([*state, *pushed], layout, ttl_us=self.plan.ttl_us, now_us=now_us)
         return newer(rows, [blob is not None for blob in state], owners) if owners else rows
 
     def write_latest(self, rows: pa.Table, now: datetime) -> int:
@@ -156,4 +160,4 @@ class ViewState:
 @lru_cache(maxsize=1024)
 def layout_for(windows: tuple[WindowFeature, ...], kinds: tuple[tuple[str, str], ...]) -> StateLayout:
     """The layout of a view whose aggregated columns are of some kinds; the same at every read."""
-    return plan_state(windows, {column: _TYPES[kind] for column, kind in kinds})
+    return plan_state(windows, {column: KEPT_TYPES[kind] for column, kind in kinds})
