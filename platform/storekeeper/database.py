@@ -124,7 +124,9 @@ def database_errors(url: str) -> Iterator[None]:
 def _explain(url: str, problem: str) -> str:
     """What went wrong with a database, free of its password."""
     told = without_secrets(url, problem)
-    if "no such table" in told or ("relation" in told and "does not exist" in told):
+    if "no such column" in told or "no column named" in told or ("column" in told and "does not exist" in told):
+        advice = "An earlier release made its tables. Bring them forward with `alembic upgrade head`."
+    elif "no such table" in told or ("relation" in told and "does not exist" in told):
         advice = "Create the tables with `storekeeper load NAME` or `alembic upgrade head`."
     else:
         advice = f"Check that it is there and running, and that {DATABASE_VARIABLE} names the right one."

@@ -1,6 +1,5 @@
 """`storekeeper apply` and `materialize`: features declared and made live."""
 
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -34,43 +33,81 @@ def apply(json: Json = False) -> None:
 
 
 def materialize(
-    view: Annotated[list[str] | None, typer.Option(help="Only this view; may be given several times.")] = None,
+    view: Annotated[
+        list[str] | None, typer.Option("--view", "--views", help="Only this view; may be given several times.")
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="The instant (ISO 8601) to materialise up to. Default: the clock's now.")
+    ] = None,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Read only what may have changed since the last time.")
+    ] = False,
+    lookback: Annotated[
+        str | None,
+        typer.Option(
+            help="How far before the last time --incremental looks for rows that came late, such as 36h. Default: "
+            "online_store.lookback in feature_store.yaml, else 1d."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Also where nothing has changed.")] = False,
     json: Json = False,
 ) -> None:
     """Build the online state of feature views, as it stands at the clock's now."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from storekeeper.ledger import Ledger, MaterialisationRecord
+    from storekeeper.cli.retrieval_bars import retrieval_bars
+    from storekeeper.clock import parse_duration
+    from storekeeper.ledger import Ledger
     from storekeeper.settings import Settings
 
+    if lookback is not None and not incremental:
+        raise UsageError("--lookback says how far back --incremental looks. Give both, or neither.")
     store = _open_store()
     views, end, done = _chosen(store, view), _instant(until, store.clock.now()), []
     ledger = Ledger(Settings.load().database_url)
     ledger.find_materialisation(views[0].name)  # so that an unusable ledger is noticed before anything is built
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet = not progress_console.is_terminal
-    with Progress(*columns, console=progress_console, transient=True, disable=quiet) as bars:
-        bar = bars.add_task("Materialising", total=len(views))
-        for chosen in views:
-            bars.update(bar, description=f"Materialising {chosen.name}")
-            started = time.perf_counter()
-            outcome = store.materialise_view(chosen, end, only_changed=not force)
-            entities, built = outcome.entities, outcome.done
-            at = store.materialised_until(chosen) or end
-            if built:
-                ledger.record_materialisation(MaterialisationRecord(chosen.name, None, at, entities, datetime.now(UTC)))
-            state = "built" if built else "unchanged"
-            done.append([chosen.name, entities, state, at.isoformat(), time.perf_counter() - started])
-            bars.advance(bar)
+    back = None if lookback is None else parse_duration(lookback, "--lookback")
+    with retrieval_bars(progress_console):
+        for outcome in store.materialise_views(
+            views, end, only_changed=not force, incremental=incremental, lookback=back
+        ):
+            if outcome.done:
+                ledger.record_materialisation(_record(outcome))
+            done.append(outcome)
     if json:
-        print_json([dict(zip(("view", "entities", "state", "until", "seconds"), row, strict=True)) for row in done])
+        print_json([_outcome_dict(outcome) for outcome in done])
         return
-    headings = {"view": "left", "entities": "right", "state": "left", "until": "left", "seconds": "right"}
-    print_table("Online state", headings, [[*row[:3], row[3].replace("+00:00", "Z"), row[4]] for row in done])
+    print_table("Online state", _OUTCOME_HEADINGS, [_outcome_row(outcome) for outcome in done])
+
+
+_OUTCOME_HEADINGS = {"view": "left", "entities": "right", "state": "left", "until": "left", "seconds": "right"}
+_STATES = {"full": "built", "incremental": "updated", "unchanged": "unchanged"}
+
+
+def _outcome_row(outcome: Any) -> list[Any]:
+    until = outcome.until.isoformat().replace("+00:00", "Z")
+    return [outcome.view, outcome.entities, _STATES[outcome.kind], until, outcome.seconds]
+
+
+def _outcome_dict(outcome: Any) -> dict[str, Any]:
+    return {
+        "view": outcome.view,
+        "entities": outcome.entities,
+        "state": _STATES[outcome.kind],
+        "from": outcome.start.isoformat() if outcome.start else None,
+        "until": outcome.until.isoformat(),
+        "rows_read": outcome.rows_read,
+        "settled": outcome.settled,
+        "seconds": outcome.seconds,
+    }
+
+
+def _record(outcome: Any) -> Any:
+    from storekeeper.ledger import MaterialisationRecord
+
+    return MaterialisationRecord(
+        view=outcome.view, start=outcome.start, end=outcome.until, rows=outcome.entities,
+        finished_at=datetime.now(UTC), rows_read=outcome.rows_read, settled=outcome.settled,
+        seconds=outcome.seconds, kind=outcome.kind,
+    )  # fmt: skip
 
 
 def _open_store() -> Any:

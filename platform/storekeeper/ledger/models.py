@@ -57,6 +57,10 @@ class MaterialisationRow(LedgerBase):
     end: Mapped[datetime]
     rows: Mapped[int] = mapped_column(BigInteger)
     finished_at: Mapped[datetime]
+    rows_read: Mapped[int | None] = mapped_column(BigInteger)
+    settled: Mapped[int | None] = mapped_column(BigInteger)
+    seconds: Mapped[float | None]
+    kind: Mapped[str] = mapped_column(server_default="full")
 
 
 class ModelRunRow(LedgerBase):

@@ -65,11 +65,18 @@ class MaterialisationRecord:
     view
         The feature view's name.
     start, end
-        The interval of event times, `[start, end)`; no start means from the beginning.
+        The interval of times in which rows were looked for, `[start, end)`; no start means from the beginning.
     rows
         How many entities were written.
     finished_at
         When it was done.
+    rows_read, settled
+        How many rows of the source were read, and how many pushed rows went since the state holds them; None for
+        runs of releases that didn't tell.
+    seconds
+        How long it took; None likewise.
+    kind
+        `full` or `incremental`.
     """
 
     view: str
@@ -77,6 +84,10 @@ class MaterialisationRecord:
     end: datetime
     rows: int
     finished_at: datetime
+    rows_read: int | None = None
+    settled: int | None = None
+    seconds: float | None = None
+    kind: str = "full"
 
 
 @dataclass(frozen=True)
