@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 import storekeeper
-from storekeeper.cli import audit_commands, feature_commands, monitor_commands, shop_commands
+from storekeeper.cli import audit_commands, feature_commands, ingest_commands, monitor_commands, shop_commands
 from storekeeper.cli.demo import demo
 from storekeeper.cli.extras import advise
 from storekeeper.errors import SourceError, StorekeeperError, UsageError
@@ -33,6 +33,7 @@ def build_app() -> typer.Typer:
     app.callback()(_options)
     shop_commands.register(app)
     feature_commands.register(app)
+    ingest_commands.register(app)
     audit_commands.register(app)
     monitor_commands.register(app)
     for entry in sorted(entry_points(group=_ENTRY_POINTS), key=lambda entry: entry.name):
