@@ -213,6 +213,16 @@ def test_definition_that_can_be_computed_again(shop: Shop) -> None:
     assert "'clicks_7d' was count() over 7 days, is count() over 14 days" in example.why
 
 
+def test_definition_of_a_ttl(shop: Shop) -> None:
+    """A row that has expired only by the ttl of today was served under another definition."""
+    shop.serve()
+    shop.ttl = 1
+    shop.apply()
+    audit = shop.audit()
+    assert classes(audit) == {"definition": 2}
+    assert "ttl was 2 days, is 1 day" in why(audit, "definition")
+
+
 def test_definition_that_does_not_explain(shop: Shop) -> None:
     """A value that neither the former definition nor the present one gives is not excused by the change."""
     shop.serve(change=wrong)
