@@ -98,7 +98,7 @@ def test_state_of_other_definitions(
     def fail(*_: object) -> None:
         raise DataError("The state was built for another definition.")
 
-    monkeypatch.setattr(engine_of().catalogue.find("purchase").reader, "read", fail)
+    monkeypatch.setattr(engine_of().catalogue.find("purchase").reader, "read_table", fail)
     answer = client.post("/predict/purchase", json=good_body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
     assert "another definition" in answer.json()["error"]["message"]
