@@ -99,7 +99,7 @@ def test_a_fork_opens_a_connection_of_its_own(outside_place: Any) -> None:
         backend.close()
         theirs.send("closed")
 
-    process = multiprocessing.get_context("fork").Process(target=child)
+    process = multiprocessing.get_context("fork").Process(target=child, daemon=True)
     process.start()
     for turn in range(3):
         assert look(backend, [b"k"]).state == [None]

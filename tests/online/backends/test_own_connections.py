@@ -67,3 +67,18 @@ def test_another_takes_its_place() -> None:
     connections.forget()
     connections.forget()
     assert (connections.current(), new.ended) == (None, 1)
+
+
+def test_idle_ones_are_not_forked() -> None:
+    """Before a fork those that may be closed are; one in the middle of something, or that needn't be, stays."""
+    idle, busy, other = (
+        OwnConnections(Line.end, bool),
+        OwnConnections(Line.end, lambda _: False),
+        OwnConnections(Line.end),
+    )
+    lines = [connections.keep(Line()) for connections in (idle, busy, other)]
+    for connections in (idle, busy, other, OwnConnections(Line.end, bool)):
+        connections.before_fork()
+    assert [line.ended for line in lines] == [1, 0, 0]
+    assert idle.current() is None
+    assert busy.current() is lines[1]

@@ -1,5 +1,6 @@
 """The SQLite backend beside the protocol: its file, older and newer layouts, damage, and how it reads."""
 
+import multiprocessing
 import sqlite3
 import subprocess
 import sys
@@ -177,6 +178,34 @@ def test_many_are_the_first_to_open(backend: SQLiteBackend, old: bool) -> None:
         process.stdin.close()
     assert [process.wait() for process in processes] == [0] * 4
     assert backend.keys("view") == [b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of threads at a fork
+def test_a_forked_process_counts_as_one_of_its_own(backend: SQLiteBackend) -> None:
+    """When the parent closes the file as the last one it knows of, what a forked child writes afterwards isn't lost."""
+    backend.replace(VIEW, state_rows(b"v"), META)
+    look(backend, KEYS)
+    mine, theirs = multiprocessing.Pipe()
+
+    def child() -> None:
+        backend.push(VIEW, [pushed_row(b"first", 1)])
+        theirs.send("has opened it")
+        theirs.recv()
+        theirs.send(backend.push(VIEW, [pushed_row(b"k", 1)]))
+        theirs.recv()
+
+    process = multiprocessing.get_context("fork").Process(target=child, daemon=True)
+    process.start()
+    assert mine.recv() == "has opened it"
+    look(backend, KEYS)
+    backend.close()
+    mine.send("write")
+    assert mine.recv() == [True]
+    assert [row.key for row in backend.pushed(VIEW)] == [b"first", b"k"]
+    mine.send("end")
+    process.join()
+    assert process.exitcode == 0
+    assert [row.key for row in backend.pushed(VIEW)] == [b"first", b"k"]
 
 
 @pytest.mark.parametrize("damage", [b"this is no database", b"SQLite format 3\x00" + bytes(200)], ids=["text", "zeros"])

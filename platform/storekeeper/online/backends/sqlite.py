@@ -42,8 +42,8 @@ class SQLiteBackend:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._readers: OwnConnections[OpenFile] = OwnConnections(OpenFile.close)
-        self._writers: OwnConnections[OpenFile] = OwnConnections(OpenFile.close)
+        self._readers: OwnConnections[OpenFile] = OwnConnections(OpenFile.close, OpenFile.is_idle)
+        self._writers: OwnConnections[OpenFile] = OwnConnections(OpenFile.close, OpenFile.is_idle)
 
     def create(self, view: str) -> None:
         """Make room for a view; nothing happens where there is one."""

@@ -39,6 +39,15 @@ class OpenFile:
         self._checked_ns = now_ns
         return _identity(self._path) == self._identity
 
+    def is_idle(self) -> bool:
+        """Whether no transaction is open.
+
+        Before a fork such a connection is to be closed: SQLite keeps its locks on a file by process, so that a child
+        with a copy of them would take the file for locked, and the parent, as the last that it knows of, would remove
+        the log into which the child writes.
+        """
+        return not self.connection.in_transaction
+
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
