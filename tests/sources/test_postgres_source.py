@@ -76,6 +76,8 @@ SOURCES = {
     "query": _source(query="SELECT * FROM rows"),
     "query with a comment": _source(query="SELECT * FROM rows -- all of them"),
     "query with a semicolon": _source(query="SELECT * FROM rows;\n"),
+    "query with an end": _source(query="SELECT * FROM rows; -- all of them\n/* it's; /* nested */ */"),
+    "query with quotes": _source(query="SELECT * FROM rows WHERE $a$;--'$a$ <> E'it\\'s; --' -- '"),
     "query with signs": _source(query="SELECT * FROM rows WHERE ' :x%' <> '%s:y' AND 5 % 3 = 2"),
     "query with casts": _source(
         query="SELECT user_id::int8, at, known, amount, word::varchar(90) AS word, flag FROM rows"

@@ -2,7 +2,7 @@
 
 from storekeeper.definitions.fingerprint import definition_hash, view_hash
 from storekeeper.definitions.rows import read_rows
-from storekeeper.definitions.typed import as_declared
+from storekeeper.definitions.typed import as_declared, known_columns, known_type
 from storekeeper.definitions.validate import check_plan, validate_views
 from storekeeper.definitions.views import ViewPlan, plan_view
 
@@ -11,6 +11,8 @@ __all__ = [
     "as_declared",
     "check_plan",
     "definition_hash",
+    "known_columns",
+    "known_type",
     "plan_view",
     "read_rows",
     "validate_views",

@@ -22,6 +22,29 @@ def as_declared(table: pa.Table, plan: ViewPlan) -> pa.Table:
     return pa.table(columns, names=table.column_names)
 
 
+def known_type(plan: ViewPlan, column: str, found: pa.DataType) -> pa.DataType:
+    """The type of a key or an aggregated column: the one that was found, or what is declared where no value tells."""
+    if not pa.types.is_null(found):
+        return found
+    if column in plan.keys:
+        return plan.key_types[column]
+    for window in plan.windows:
+        if window.column == column and window.base_function in {"min", "max", "first", "last", "last_n", "sum"}:
+            declared = plan.types[window.name]
+            return declared.value_type if pa.types.is_list(declared) else declared
+    return pa.int64()
+
+
+def known_columns(rows: pa.Table, plan: ViewPlan) -> pa.Table:
+    """Rows whose keys and aggregated columns are of a known type (`known_type`)."""
+    for name in {*plan.keys, *(window.column for window in plan.windows if window.column)}:
+        column = rows.column(name)
+        if pa.types.is_null(column.type):
+            typed = column.cast(known_type(plan, name, column.type))
+            rows = rows.set_column(rows.column_names.index(name), name, typed)
+    return rows
+
+
 def _cast(column: pa.ChunkedArray, declared: pa.DataType) -> pa.ChunkedArray:
     if column.type == declared:
         return column

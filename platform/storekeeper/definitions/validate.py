@@ -89,7 +89,7 @@ def check_plan(plan: ViewPlan, schema: pa.Schema) -> None:
     _check_event_id(plan, schema)
     for key in plan.keys:
         declared, found = plan.key_types[key], schema.field(key).type
-        if key_kind(declared) != key_kind(found):
+        if key_kind(declared) != key_kind(found) and not pa.types.is_null(found):
             raise DefinitionError(
                 f"Feature view '{plan.name}': join key '{key}' is declared {declared} and is {found} in source "
                 f"'{plan.source.name}'. Correct the entity's value_type, or cast the column in the source's query."
@@ -136,12 +136,15 @@ def _check_windows(plan: ViewPlan, schema: pa.Schema) -> None:
         if window.column:
             _check_columns(plan, schema, [window.column])
             found = schema.field(window.column).type
+            if pa.types.is_null(found):
+                continue
             window.check_kind(column_kind(found))
         _check_type(plan, window.name, plan.types[window.name], window.result_type(found))
 
 
 def _check_type(plan: ViewPlan, feature: str, declared: pa.DataType, found: pa.DataType) -> None:
-    if _family(declared) != _family(found):
+    # A column without any value fits every type.
+    if _family(declared) != _family(found) and not pa.types.is_null(found):
         raise DefinitionError(
             f"Feature '{feature}' of view '{plan.name}' is declared {declared}, but its values are {found}. "
             f"Correct the field's dtype, or cast the column in the source's query."

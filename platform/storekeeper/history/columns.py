@@ -77,13 +77,15 @@ def column_kind(type_: pa.DataType) -> str:
 
 
 def to_column(name: str, source: pa.ChunkedArray) -> Column:
-    """Read a source column; NaN counts as null.
+    """Read a source column; NaN counts as null, and a column of nothing but nulls as one of integers.
 
     Raises
     ------
     DataError
         If the column's type can't be aggregated, or a float is infinite.
     """
+    if pa.types.is_null(source.type):
+        source = source.cast(pa.int64())
     kind = column_kind(source.type)
     array = source.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
@@ -184,6 +186,8 @@ def times_us(name: str, source: pa.ChunkedArray, fallback: np.ndarray | None = N
     DataError
         Naming the column, and the row of a null, or of a time outside the years 1 to 9999, as infinite ones are.
     """
+    if pa.types.is_null(source.type):
+        source = source.cast(TIMESTAMP)
     if column_kind(source.type) != "timestamp":
         raise DataError(f"Column '{name}' must hold timestamps. Received: {source.type}.")
     if pa.types.is_dictionary(source.type):

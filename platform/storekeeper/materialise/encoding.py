@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from storekeeper.definitions import ViewPlan
+from storekeeper.definitions import ViewPlan, known_columns, known_type
 from storekeeper.history.columns import column_kind
 from storekeeper.history.state import build_state
 from storekeeper.history.visible import latest_visible
@@ -14,11 +14,13 @@ from storekeeper.online.view_state import layout_for
 
 def column_kinds(plan: ViewPlan, schema: pa.Schema) -> dict[str, str]:
     """Kind of each column that a windowed view aggregates."""
-    return {w.column: column_kind(schema.field(w.column).type) for w in plan.windows if w.column}
+    columns = [window.column for window in plan.windows if window.column]
+    return {column: column_kind(known_type(plan, column, schema.field(column).type)) for column in columns}
 
 
 def encode_state(events: pa.Table, plan: ViewPlan, until_us: int) -> EncodedRows:
     """State as it stands at an instant, one row an entity; all of each entity's rows are among the events."""
+    events = known_columns(events, plan)
     return _windowed(events, plan, until_us) if plan.is_windowed else _latest(events, plan, until_us)
 
 

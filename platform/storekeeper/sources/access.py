@@ -34,7 +34,7 @@ def file_place(source: FileSource, config: RepoConfig) -> Path:
 
 
 def check_times(source: DataSource, schema: pa.Schema) -> pa.Schema:
-    """The schema itself, if the source's timestamp columns are in it and hold timestamps.
+    """The schema itself, if the source's timestamp columns are in it and hold timestamps, or nothing at all.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def check_times(source: DataSource, schema: pa.Schema) -> pa.Schema:
         if column not in schema.names:
             raise lacking(source, [column], schema)
         type_ = schema.field(column).type
-        if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_)):
+        if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_) or pa.types.is_null(type_)):
             raise DefinitionError(
                 f"Source '{source.name}': column '{column}' must hold timestamps. It holds {type_}. "
                 f"Name another column, or cast it in the source's query."

@@ -98,6 +98,9 @@ def _converted(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     """The column in another type; ValueError, TypeError or NotImplementedError where a value would change."""
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column), type_)])
+    if pa.types.is_null(type_):
+        # Nothing is known of what the column holds, so it holds anything.
+        return column
     if column_kind(type_) == "timestamp":
         return _as_time(column, type_)
     given, wanted = _family(column.type), _family(type_)

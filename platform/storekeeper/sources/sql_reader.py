@@ -15,24 +15,13 @@ from storekeeper.sources.postgres_copy import copy_rows
 from storekeeper.sources.postgres_types import described_schema, settle, shown_as_text
 from storekeeper.sources.request import ReadRequest
 from storekeeper.sources.sql_relation import SQLRelation, select_rows
+from storekeeper.sources.sql_types import arrow_type, value_types
 from storekeeper.sources.sql_values import to_arrow
 
 _BATCH_ROWS = 50_000
 # So few that they are gone before Python's collector looks at them, which would take most of the time.
 _FETCHED_ROWS = 500
-_SAMPLE_ROWS = 10_000
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
-
-_ARROW_TYPES: list[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = [
-    (sa.Boolean, pa.bool_()),
-    (sa.Integer, pa.int64()),
-    (sa.Numeric, pa.float64()),
-    (sa.Float, pa.float64()),  # no kind of Numeric since SQLAlchemy 2.1
-    (sa.DateTime, _TIMESTAMP),
-    (sa.Date, pa.date32()),
-    (sa.LargeBinary, pa.binary()),
-    (sa.String, pa.string()),
-]
 
 
 def sql_schema(connection: sa.Connection, relation: SQLRelation) -> pa.Schema:
@@ -54,12 +43,23 @@ def sql_schema(connection: sa.Connection, relation: SQLRelation) -> pa.Schema:
 
 
 def _table_schema(connection: sa.Connection, relation: SQLRelation) -> pa.Schema:
+    """Types as they are declared; of a column that has none, such as a view's computed one, those of its values."""
     schema, name = relation.place
     try:
         columns = sa.inspect(connection).get_columns(name, schema=schema)
     except NoSuchTableError:
         raise _no_table(connection, relation) from None
-    return pa.schema([(column["name"], arrow_type(column["type"])) for column in columns])
+    types = {column["name"]: arrow_type(column["type"]) for column in columns}
+    undeclared = [column["name"] for column in columns if isinstance(column["type"], sa.types.NullType)]
+    return _timed(types | value_types(connection, relation, undeclared), connection, relation)
+
+
+def _timed(types: dict[str, pa.DataType], connection: sa.Connection, relation: SQLRelation) -> pa.Schema:
+    """The columns, of which those that are declared to hold times hold such: SQLite keeps them as text."""
+    textual = [pa.string(), pa.null()] if connection.dialect.name == "sqlite" or relation.table is None else []
+    return pa.schema(
+        [(name, _TIMESTAMP if name in relation.times and type_ in textual else type_) for name, type_ in types.items()]
+    )
 
 
 def _no_table(connection: sa.Connection, relation: SQLRelation) -> SourceError:
@@ -73,30 +73,8 @@ def _no_table(connection: sa.Connection, relation: SQLRelation) -> SourceError:
 
 
 def _query_schema(connection: sa.Connection, relation: SQLRelation) -> pa.Schema:
-    result = connection.execute(relation.everything().limit(_SAMPLE_ROWS))
-    names, rows = list(result.keys()), result.fetchall()
-    types = [_sample_type([row[position] for row in rows]) for position in range(len(names))]
-    return pa.schema(
-        [
-            (name, _TIMESTAMP if name in relation.times and pa.types.is_string(type_) else type_)
-            for name, type_ in zip(names, types, strict=True)
-        ]
-    )
-
-
-def _sample_type(values: list[Any]) -> pa.DataType:
-    try:
-        type_ = pa.array(values).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.string()
-    if pa.types.is_decimal(type_):
-        return pa.float64()
-    return _TIMESTAMP if pa.types.is_timestamp(type_) else type_
-
-
-def arrow_type(type_: sa.types.TypeEngine[Any]) -> pa.DataType:
-    """The Arrow type for a SQL column type; text where there is none."""
-    return next((arrow for sql, arrow in _ARROW_TYPES if isinstance(type_, sql)), pa.string())
+    names = dict.fromkeys(connection.execute(relation.everything().limit(0)).keys())
+    return _timed(value_types(connection, relation, list(names)), connection, relation)
 
 
 def read_sql(

@@ -72,7 +72,14 @@ def _values(column: pa.Array, type_: sa.types.TypeEngine[Any]) -> list[Any]:
 def _converter(type_: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
     if isinstance(type_, sa.DateTime):
         return _aware if type_.timezone else _naive
+    if isinstance(type_, (sa.String, sa.types.NullType)):
+        return _text
     return json.loads if isinstance(type_, sa.JSON) else None
+
+
+def _text(value: Any) -> Any:
+    """A time in a column that is text to SQLite, as SQLAlchemy writes those that aren't."""
+    return _naive(value).isoformat(" ", "microseconds") if isinstance(value, datetime) else value
 
 
 def _aware(instant: datetime) -> datetime:
