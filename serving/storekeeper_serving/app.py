@@ -19,7 +19,8 @@ from storekeeper_serving.inputs import PredictBody
 from storekeeper_serving.metrics import CONTENT_TYPE, MeasuredApp, Metrics
 from storekeeper_serving.options import ServingOptions
 from storekeeper_serving.problems import Problem, RefusedError, RequestError
-from storekeeper_serving.schemas import ErrorAnswer, Health, PredictAnswer, TaskInfo
+from storekeeper_serving.pushes import body_types, push_body
+from storekeeper_serving.schemas import ErrorAnswer, Health, PredictAnswer, PushAnswer, TaskInfo
 from storekeeper_serving.status import check_health, describe_tasks
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -28,6 +29,13 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorAnswer, "description": "The body is too large."},
     422: {"model": ErrorAnswer, "description": "A body that can't be used: says what was expected and what came."},
     503: {"model": ErrorAnswer, "description": "The online store, or the model, can't be used now."},
+}
+_PUSH_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorAnswer, "description": "No such push source; lists those that exist."},
+    413: _ERRORS[413],
+    415: {"model": ErrorAnswer, "description": "The body's content type is none of those that can be read."},
+    422: _ERRORS[422],
+    503: {"model": ErrorAnswer, "description": "The online store can't be used now."},
 }
 _BODY = {"required": True, "content": {"application/json": {"schema": PredictBody.model_json_schema()}}}
 
@@ -127,6 +135,22 @@ def predict(request: Request, task: str, body: Annotated[bytes, Depends(read_bod
     answer = engine.predict(task, body)
     request.app.state.metrics.count_answer(answer)
     return json_response(_answer_content(answer))
+
+
+@router.post(
+    "/events/{source}",
+    response_model=PushAnswer,
+    responses=_PUSH_ERRORS,
+    openapi_extra={"requestBody": body_types()},
+    tags=["events"],
+)
+def push(request: Request, source: str, body: Annotated[bytes, Depends(read_body)], engine: Running) -> Response:
+    """Push raw events to a push source: every window over it shows them at once.
+
+    An event counts once, however often it is sent. Events that can't be kept are told in the answer, one by one, and
+    the others go in: a status of 200 says that the body could be read.
+    """
+    return json_response(push_body(engine.store, source, request.headers.get("content-type", ""), body))
 
 
 @router.get("/tasks", response_model=list[TaskInfo], tags=["about"])

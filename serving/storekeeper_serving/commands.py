@@ -18,10 +18,15 @@ def serve(
     max_rows: Annotated[
         int, typer.Option(min=1, envvar="STOREKEEPER_MAX_ROWS", help="Rows that one request may ask for.")
     ] = 1000,
+    max_body_bytes: Annotated[int, typer.Option(min=1, help="Bytes that the body of one request may have.")] = 4
+    * 1024
+    * 1024,
 ) -> None:
     """Serve predictions over HTTP until stopped; prints `Serving on URL` once it answers."""
     from storekeeper.settings import Settings
     from storekeeper_serving.options import ServingOptions
     from storekeeper_serving.process import serve_project
 
-    serve_project(Settings.load(), ServingOptions(max_rows=max_rows), host, port, typer.echo)
+    serve_project(
+        Settings.load(), ServingOptions(max_rows=max_rows, max_body_bytes=max_body_bytes), host, port, typer.echo
+    )

@@ -20,6 +20,21 @@ class PredictAnswer(BaseModel):
     features: dict[str, list[Any]] | None = Field(default=None, description="Feature -> one value a row; if asked for.")
 
 
+class RejectedEvent(BaseModel):
+    """An event that went nowhere."""
+
+    row: int = Field(description="Its place in the body from 0: in the list, among the rows, or among the lines.")
+    reason: str
+
+
+class PushAnswer(BaseModel):
+    """What became of the events of a body; what was accepted is in the state of every view over the source."""
+
+    accepted: int
+    duplicates: int = Field(description="Events that were there already.")
+    rejected: list[RejectedEvent]
+
+
 class ErrorDetail(BaseModel):
     """What was expected, what came, what exists, what to do."""
 
