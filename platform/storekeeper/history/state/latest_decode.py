@@ -16,6 +16,8 @@ from storekeeper.history.state.words import refuse_tag
 
 _WORD = 8
 _HEADER = struct.Struct("<3q")
+#: Rows of words, where each row's blob begins (None: one after another), and the bytes of all.
+_Words = tuple[np.ndarray, np.ndarray | None, bytes]
 
 
 @dataclass(frozen=True)
@@ -103,20 +105,33 @@ def row_times(blob: bytes) -> tuple[int, int]:
     return event, known
 
 
-def _words(blobs: Sequence[bytes], layout: LatestLayout) -> tuple[np.ndarray, np.ndarray | None, bytes]:
+def _words(blobs: Sequence[bytes], layout: LatestLayout) -> _Words:
     """Rows of words, (n_rows, width); where each row's blob begins (None: one after another), and all bytes."""
     joined = b"".join(blobs)
     size = layout.width * _WORD
     if len(joined) == size * len(blobs):
-        words = np.frombuffer(joined, "<i8").reshape(len(blobs), layout.width)
-        if words.item(0) == layout.tag if len(blobs) == 1 else (words[:, 0] == layout.tag).all():
-            return words, None, joined
-    blobs = _current(blobs, layout)
-    joined = b"".join(blobs)
+        rows = np.frombuffer(joined, "<i8").reshape(len(blobs), layout.width)
+        if rows.item(0) == layout.tag if len(blobs) == 1 else (rows[:, 0] == layout.tag).all():
+            return rows, None, joined
     lengths = np.fromiter(map(len, blobs), np.int64, len(blobs))
-    begins = np.cumsum(lengths) - lengths
-    flat = np.frombuffer(joined, "<i8")
-    return flat[(begins // _WORD)[:, None] + np.arange(layout.width)], begins, joined
+    words = _gathered(joined, lengths, layout) if _is_whole(lengths, layout) else None
+    if words is None or (words[:, 0] != layout.tag).any():
+        blobs = _current(blobs, layout)
+        joined = b"".join(blobs)
+        lengths = np.fromiter(map(len, blobs), np.int64, len(blobs))
+        words = _gathered(joined, lengths, layout)
+    return words, np.cumsum(lengths) - lengths, joined
+
+
+def _is_whole(lengths: np.ndarray, layout: LatestLayout) -> bool:
+    """Whether blobs have whole words, and as many as a row has."""
+    return not (lengths % _WORD).any() and bool((lengths >= layout.width * _WORD).all())
+
+
+def _gathered(joined: bytes, lengths: np.ndarray, layout: LatestLayout) -> np.ndarray:
+    """The first words of blobs of any lengths, (n_rows, width)."""
+    begins = (np.cumsum(lengths) - lengths) // _WORD
+    return np.asarray(np.frombuffer(joined, "<i8")[begins[:, None] + np.arange(layout.width)])
 
 
 def _current(blobs: Sequence[bytes], layout: LatestLayout) -> list[bytes]:
@@ -176,6 +191,6 @@ def _with_texts(
         null = (words[:, bits_begin + (place >> 6)] >> (place & 63)) & 1 != 0
         ends = used + words[:, begin + place]
         items = [joined[low:high] for low, high in zip(used.tolist(), ends.tolist(), strict=True)]
-        values[name] = from_bytes(items, null.tolist(), type_)
+        values[name] = from_bytes(items, null, type_)
         used = ends
     return values

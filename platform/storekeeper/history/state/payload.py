@@ -5,7 +5,7 @@ an item (the value, or how many bytes it has), then the items' bytes.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +26,17 @@ def to_bytes(name: str, source: pa.ChunkedArray) -> list[bytes]:
     ]
 
 
-def from_bytes(items: Sequence[bytes], null: Sequence[bool], type_: pa.DataType) -> np.ndarray:
+def from_bytes(items: Sequence[bytes], null: np.ndarray, type_: pa.DataType) -> np.ndarray:
     """Rows read back, (n_rows,) object: str, bytes or list, None where null."""
-    values: Iterator[object]
+    values: list[object]
     if pa.types.is_list(type_):
-        values = (None if is_null else _to_list(item, type_) for item, is_null in zip(items, null, strict=True))
-    elif pa.types.is_binary(type_):
-        values = (None if is_null else item for item, is_null in zip(items, null, strict=True))
+        # A null has no bytes, where even an empty list has some.
+        values = [_to_list(item, type_) if item else None for item in items]
     else:
-        values = (None if is_null else item.decode() for item, is_null in zip(items, null, strict=True))
-    return np.fromiter(values, object, len(items))
+        values = [*items] if pa.types.is_binary(type_) else [item.decode() for item in items]
+    found = np.fromiter(values, object, len(values))
+    found[null] = None
+    return found
 
 
 def _from_lists(name: str, source: pa.ChunkedArray) -> list[bytes]:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ _ROWS_AT_ONCE = 8_192
 _REDUCE: dict[str, np.ufunc] = {"add": np.add, "min": np.minimum, "max": np.maximum}
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One feature's values, as the kernel has them: strings are places among the texts.
 
     Attributes
@@ -152,8 +152,9 @@ class _Answers:
 
     def _of(self, asked: Asked, totals: np.ndarray) -> np.ndarray:
         """What one feature has of all windows of all series, (n_entities,)."""
-        begin = self._sections.index(asked.section) * self._entities
-        return np.asarray(totals[begin : begin + self._entities, asked.window])
+        begin = (asked.section - self._sections.start) * self._entities
+        part: np.ndarray = totals[begin : begin + self._entities, asked.window]
+        return part
 
     def count(self, asked: Asked) -> Found:
         return Found(self._of(asked, self._totals[(asked.column, "n")]))
@@ -176,7 +177,7 @@ class _Answers:
     def _nullable(self, values: np.ndarray, asked: Asked) -> Found:
         """Null where the window has no value."""
         place = self._column[asked.column]
-        if not self._any_empty[place][self._sections.index(asked.section)][asked.window]:
+        if not self._any_empty[place][asked.section - self._sections.start][asked.window]:
             return Found(values)
         return Found(values, self._of(asked, self._empty[place]))
 
