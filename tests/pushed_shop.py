@@ -108,6 +108,11 @@ class PushedShop:
         """A view's state."""
         return self.store._get_provider().online_store.view_state(self.store.config, self._view(view))
 
+    def waiting(self, view: str) -> int:
+        """How many pushed rows wait for a materialisation."""
+        state = self.state(view)
+        return len(list(state.backend.pushed(state.name)))
+
     def _view(self, name: str) -> Any:
         return next(view for view in self.store.all_feature_views() if view.name == name)
 

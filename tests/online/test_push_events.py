@@ -117,6 +117,19 @@ def test_an_older_row_of_a_latest_value_view_changes_nothing(shop: PushedShop) -
         assert shop.online([{"user_id": 1}], "latest:word")["latest__word"] == [served]
 
 
+def test_equal_contents_of_two_entities_are_two_events(shop: PushedShop) -> None:
+    """A view of products tells users' events apart, in one batch or in two; as many as are seen are settled."""
+    rows = [event(user, NOW - DAY) for user in (1, 2, 3)]
+    assert shop.store.push("events", table(rows[:2]), to=BOTH) == PushReport(2, 0)
+    assert shop.store.push("events", table(rows)) == PushReport(1, 2)
+    features = ["of_product:n", "of_all:n"]
+    for waiting in (3, 1):
+        found = shop.online([{"product": "tea"}], *features)
+        assert (found["of_product__n"], found["of_all__n"]) == ([3], [3])
+        assert shop.waiting("of_all") == shop.waiting("of_product") == waiting
+        shop.store.materialize(NOW - 30 * DAY, NOW - timedelta(hours=waiting))
+
+
 def test_a_row_goes_to_the_views_that_have_an_entity_for_it(shop: PushedShop) -> None:
     """A null key matches nothing, online as offline; the row's other entities have it."""
     rows = table([event(1, NOW - DAY), event(1, NOW - DAY, None), event(None, NOW - DAY)])
@@ -152,7 +165,7 @@ def test_an_integer_beyond_a_float_reaches_history_as_it_is(shop: PushedShop) ->
 
 
 def test_a_push_reaches_views_that_were_never_materialised(shop: PushedShop) -> None:
-    """Columns are what the source has, though no feature tells (`words` counts texts); materialising goes on from it."""
+    """Columns are what the source has, though no feature tells (`words` counts texts); materialising goes on."""
     shop.store.push("events", table(_varied()), to=BOTH)
     assert shop.state("of_user").backend.meta(shop.state("of_user").name).until_us is None
     before = shop.online(ASKED)
@@ -189,7 +202,7 @@ def test_threads_push_at_once(shop: PushedShop) -> None:
 
 def test_an_unknown_push_source_is_told_with_those_that_exist(shop: PushedShop) -> None:
     """By our error, which is Feast's as well."""
-    with pytest.raises(NotFoundError, match="'nothing'.*'events', 'orders'") as told:
+    with pytest.raises(NotFoundError, match=r"'nothing'.*'events', 'orders'") as told:
         push_events(shop.store, "nothing", table([]))
     assert isinstance(told.value, feast.errors.PushSourceNotFoundException)
 
@@ -206,7 +219,7 @@ def test_missing_and_unknown_columns_are_one_error(shop: PushedShop) -> None:
         shop.store.push("orders", pd.DataFrame([order(1, NOW, 1)]).drop(columns="number"))
     with pytest.raises(DataError, match="'at' was pushed more than once"):
         shop.store.push("events", pa.table([*rows.columns, rows["at"]], names=[*rows.column_names, "at"]))
-    assert list(shop.state("of_user").backend.pushed(shop.state("of_user").name)) == []
+    assert shop.waiting("of_user") == 0
     assert shop.store.push("events", more) == PushReport(1, 0)
 
 

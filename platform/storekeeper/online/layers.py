@@ -12,6 +12,9 @@ from storekeeper.history.state import LatestLayout, decode_latest, row_times
 from storekeeper.history.state.latest import LatestRows
 from storekeeper.online.backends import Asked, Found, PushedRow, Settled, StateRow
 
+# Bytes of the shortest row there is, in any format: its tag, its times, its null bits and one feature.
+_SHORTEST = 40
+
 
 @dataclass(frozen=True)
 class Question:
@@ -111,8 +114,11 @@ def _is_readable(pushed: Sequence[PushedRow], layout: LatestLayout) -> bool:
 
 
 def seen_by(now_us: int, owners: Sequence[int], pushed: Sequence[bytes]) -> tuple[list[int], list[bytes]]:
-    """Pushed rows of a latest-value view, and whose they are, that happened and were known by now."""
-    seen = [place for place, blob in enumerate(pushed) if max(row_times(blob)) <= now_us]
+    """Pushed rows of a latest-value view, and whose they are, that happened and were known by now.
+
+    Those that were cut short are among them: decoding says so.
+    """
+    seen = [place for place, blob in enumerate(pushed) if len(blob) < _SHORTEST or max(row_times(blob)) <= now_us]
     return [owners[place] for place in seen], [pushed[place] for place in seen]
 
 
