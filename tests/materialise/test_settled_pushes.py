@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from materialise.materialised_log import ALWAYS, NOON, USERS, WINDOWS, Event, Log
 
+from materialise.materialised_log import ALWAYS, NOON, USERS, WINDOWS, Event, Log
 from oracle.shops import examples
 from storekeeper.testing.memory import MemoryBackend
 
