@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -258,8 +259,36 @@ def test_what_waits_is_pushed_when_nothing_comes() -> None:
     """A pipe that is silent for a while doesn't hold back the lines that have come."""
     from storekeeper.ingest.json_events import json_batches, split_lines
 
-    batches = json_batches(split_lines(iter([b'{"a": 1}\n{"a"', None, b": 2}", None])), 10)
+    batches = json_batches(split_lines(iter([b'{"a": 1}\n{"a"', None, b": 2}\n", None])), 10)
     assert [list(batch.events) for batch in batches] == [[{"a": 1}], [{"a": 2}]]
+
+
+def test_half_a_line_at_a_stop() -> None:
+    """A stop leaves out the line that is under way, and the end of a pipe doesn't."""
+    from storekeeper.ingest.files import chunks
+    from storekeeper.ingest.json_events import split_lines
+    from storekeeper.ingest.stopping import Stop
+
+    for is_stopped, expected in ((True, [b"1"]), (False, [b"1", b"2"])):
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as pipe:
+            with os.fdopen(writer, "wb") as end:
+                end.write(b"1\n2")
+            stop = Stop()
+            lines_read = []
+            for line in split_lines(chunks(pipe, stop)):
+                lines_read += [line.text] if line and line.text else []
+                stop.wanted = is_stopped
+        assert lines_read == expected
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_lines(project: Project, run: Run) -> None:
+    """A big file goes in whole, in big batches."""
+    numbers = range(100_000)
+    (project.root / "events.ndjson").write_text(lines(map(click, numbers)))
+    assert run("clicks", "events.ndjson", "--batch", "20000", "--json").done().document["accepted"] == 100_000
+    assert counts(project) == [2000] * 50
 
 
 def test_row_texts() -> None:

@@ -43,7 +43,9 @@ def post(client: Any, body: bytes, kind: str = NDJSON, source: str = "purchases"
 def lines_28d(shop: Any) -> int:
     """Purchase lines of the customer 1, as they are served."""
     store = FeatureStore(shop.settings.feature_repo)
-    found = store.get_online_features(features=["customer_activity:lines_28d"], entity_rows=[{"customer_id": 1}]).to_dict()
+    found = store.get_online_features(
+        features=["customer_activity:lines_28d"], entity_rows=[{"customer_id": 1}]
+    ).to_dict()
     return int(found["lines_28d"][0])
 
 

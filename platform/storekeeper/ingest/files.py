@@ -69,7 +69,10 @@ def opened(name: str) -> Iterator[BinaryIO]:
 
 
 def chunks(file: BinaryIO, stop: Stop) -> Iterator[bytes | None]:
-    """What a file or pipe holds, until its end or a stop; None where nothing comes for a while."""
+    """What a file or pipe holds, until its end or a stop; None where nothing comes for a while.
+
+    At its end, and not at a stop, comes a newline more: it ends a last line that has none.
+    """
     number = file.fileno()
     while not stop.wanted:
         if os.name == "posix" and not select.select([number], [], [], _PATIENCE_SECONDS)[0]:
@@ -77,5 +80,6 @@ def chunks(file: BinaryIO, stop: Stop) -> Iterator[bytes | None]:
             continue
         chunk = os.read(number, _CHUNK_BYTES)
         if not chunk:
+            yield b"\n"
             return
         yield chunk

@@ -60,7 +60,7 @@ def read_event(text: bytes) -> Event:
 def split_lines(chunks: Iterable[bytes | None]) -> Iterator[Line | None]:
     """Lines of a text that comes in chunks; None where a chunk is None, which says that nothing comes for now.
 
-    A line that is too long is cut at `MOST_LINE_BYTES` + 1.
+    A line that is too long is cut at `MOST_LINE_BYTES` + 1. What no newline ends isn't whole, and left out.
     """
     number, rest = 0, b""
     for chunk in chunks:
@@ -72,8 +72,6 @@ def split_lines(chunks: Iterable[bytes | None]) -> Iterator[Line | None]:
             number += 1
             yield Line(number, line[: MOST_LINE_BYTES + 1])
         rest = rest[: MOST_LINE_BYTES + 1]
-    if rest:
-        yield Line(number + 1, rest)
 
 
 def json_batches(lines: Iterable[Line | None], size: int) -> Iterator[Batch]:
