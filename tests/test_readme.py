@@ -61,7 +61,7 @@ def home(ready_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_block_is_tested() -> None:
     """No block is of a kind that no test here runs."""
     assert {block.language for block in BLOCKS} == {"console", "mermaid", "python", "bash"}
-    assert (len(SHELL), len(CURL), len(PYTHON)) == (1, 1, 3)
+    assert (len(SHELL), len(CURL), len(PYTHON)) == (1, 1, 4)
 
 
 def test_unit_test_of_a_feature(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_unit_test_of_a_feature(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", PYTHON, ids=["scikit-learn", "torch", "reader"])
+@pytest.mark.parametrize("text", PYTHON, ids=["push", "scikit-learn", "torch", "reader"])
 def test_python_snippets(text: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each Python snippet runs at the project's root, once the declared feature is live."""
     if "import torch" in text:
@@ -91,8 +91,10 @@ def test_python_snippets(text: str, home: Path, monkeypatch: pytest.MonkeyPatch)
     if "scores" in names:
         assert tuple(names["scores"].shape) == (100, 1)  # type: ignore[attr-defined]
     if "features" in names:
-        assert names["features"].column_names == ["largest_line_cents_28d", "baskets_28d"]  # type: ignore[attr-defined]
-        assert names["features"].num_rows == 3  # type: ignore[attr-defined]
+        assert list(names["features"]) == ["largest_line_cents_28d", "baskets_28d"]  # type: ignore[call-overload]
+        assert all(len(values) == 3 for values in names["features"].values())  # type: ignore[attr-defined]
+    if "report" in names:
+        assert (names["report"].accepted, names["report"].rejected) == (1, ())  # type: ignore[attr-defined]
 
 
 @contextmanager
