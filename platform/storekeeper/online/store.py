@@ -121,7 +121,7 @@ class StateOnlineStore(OnlineStore):
         if aggregations(table):
             raise UsageError(
                 f"Feature view '{table.name}' is windowed: its features are computed from events and can't be "
-                f"written. Materialise it (storekeeper materialize)."
+                f"written. Push the events to its source, or materialise it (storekeeper materialize)."
             )
         state = self.view_state(config, table)
         state.write_latest(_rows_table(state.plan, data), clock_of(config).now())
