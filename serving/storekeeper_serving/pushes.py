@@ -1,6 +1,7 @@
 """Raw events over HTTP: a body in one of three types into a push source."""
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +20,12 @@ from storekeeper_serving.schemas import PushAnswer, RejectedEvent
 
 NDJSON, JSON, ARROW = "application/x-ndjson", "application/json", "application/vnd.apache.arrow.stream"
 
-_EXAMPLE = {"customer_id": 7, "event_time": "2017-12-24T17:30:00Z", "amount_cents": 249}
+# A purchase line of the demo's shop.
+_EXAMPLE = {
+    "customer_id": 7, "event_time": "2017-12-24T17:30:00Z", "product_id": 819, "category": "CHEESE",
+    "department": "GROCERY", "basket_id": 31, "store_id": 4, "quantity": 1, "amount_cents": 249, "saved_cents": 0,
+    "unit_price_cents": 249.0, "discount_share": 0.0,
+}  # fmt: skip
 _NEEDED = "The columns that a source's views need; a refused event names them."
 
 
@@ -54,13 +60,12 @@ def push_body(store: FeatureStore, source: str, content_type: str, body: bytes) 
 def body_types() -> dict[str, Any]:
     """The body's types for the OpenAPI page, with examples."""
     event = {"type": "object", "description": _NEEDED, "example": _EXAMPLE}
-    lines = '{"customer_id": 7, "event_time": "2017-12-24T17:30:00Z", "amount_cents": 249}\n'
     return {
         "required": True,
         "content": {
             NDJSON: {
                 "schema": {"type": "string", "description": f"A JSON object a line. {_NEEDED}"},
-                "examples": {"purchases": {"value": 2 * lines}},
+                "examples": {"purchases": {"value": json.dumps(_EXAMPLE) + "\n"}},
             },
             JSON: {
                 "schema": {"type": "array", "items": event},

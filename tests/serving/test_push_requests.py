@@ -145,6 +145,15 @@ def test_openapi(client: Any) -> None:
     assert {"404", "413", "415", "422", "503"} <= set(told["responses"])
 
 
+def test_examples_work(pushing: Any) -> None:
+    """The documentation's examples are accepted by the demo's shop."""
+    content = pushing.get("/openapi.json").json()["paths"]["/events/{source}"]["post"]["requestBody"]["content"]
+    text = content[NDJSON]["examples"]["purchases"]["value"].encode()
+    listed = json.dumps(content["application/json"]["examples"]["purchases"]["value"]).encode()
+    assert post(pushing, text).json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+    assert post(pushing, listed, "application/json").json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+
+
 def test_others_are_answered_meanwhile(pushing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a push waits for its commit, other requests are answered."""
     from storekeeper_serving import pushes
