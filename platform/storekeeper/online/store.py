@@ -26,6 +26,7 @@ from storekeeper.mends import mend_feast
 from storekeeper.online.backends import Backend
 from storekeeper.online.backends.opening import URL_VARIABLES, BackendChoice, BackendKind, open_backend
 from storekeeper.online.entity_keys import keys_from_protos
+from storekeeper.online.feast_reading import FeastReading
 from storekeeper.online.pushing import Push, history_types, push_rows
 from storekeeper.online.view_state import ViewState
 from storekeeper.push_report import PushReport
@@ -86,7 +87,7 @@ class StateOnlineStore(OnlineStore):
     def __init__(self) -> None:
         super().__init__()
         self._backends: dict[BackendChoice, Backend] = {}
-        self._plans: dict[tuple[str, int], ViewPlan] = {}
+        self._reading = FeastReading(self.view_state)
 
     def view_state(self, config: RepoConfig, view: FeatureView) -> ViewState:
         """The state of one view."""
@@ -164,8 +165,8 @@ class StateOnlineStore(OnlineStore):
 
         Where a latest-value view has no row to show, both parts are None, and Feast says NOT_FOUND.
         """
-        state = self.view_state(config, table)
-        features = list(requested_features or state.plan.types)
+        features = list(requested_features or plan_view(table).types)
+        state = self._reading.state(config, table, features)
         keys = keys_from_protos(entity_keys, state.plan.key_types)
         columns, times = state.read_timed(keys, features, clock_of(config).now())
         value_types = {feature.name: feature.dtype.to_value_type() for feature in table.features}
@@ -174,6 +175,27 @@ class StateOnlineStore(OnlineStore):
         ]
         rows = zip(times, zip(*protos, strict=True), strict=True)
         return [(time, dict(zip(features, row, strict=True)) if time else None) for time, row in rows]
+
+    def _read_features_per_fv(
+        self,
+        config: RepoConfig,
+        grouped_refs: list[Any],
+        join_key_values: dict[str, Any],
+        entity_name_to_join_key_map: dict[str, str],
+        online_features_response: Any,
+        full_feature_names: bool,
+        include_feature_view_version_metadata: bool,
+    ) -> None:
+        """Feast's `get_online_features`: all views in one read, values as columns."""
+        given = config, grouped_refs, join_key_values, entity_name_to_join_key_map, online_features_response
+        if include_feature_view_version_metadata:
+            super()._read_features_per_fv(*given, full_feature_names, include_feature_view_version_metadata)
+            return
+        now = clock_of(config).now()
+        self._reading.add(
+            online_features_response, config, grouped_refs, join_key_values, entity_name_to_join_key_map, now,
+            full_names=full_feature_names,
+        )  # fmt: skip
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:

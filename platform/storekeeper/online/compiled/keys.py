@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import pyarrow as pa
 
 from storekeeper.errors import UsageError, listing
-from storekeeper.online.backends import Asked, Found
+from storekeeper.online.backends import Found
 from storekeeper.online.entity_keys import KeyEncoder, joined_keys
 
 
@@ -96,12 +97,8 @@ class KeyPlan:
 
 def _row_keys(columns: list[list[bytes | None]], rows: int) -> RowKeys:
     joined = joined_keys(columns, rows)
-    keys = [key for key in joined if key is not None]
-    if len(keys) == rows:
-        return RowKeys(keys, None, rows)
-    return RowKeys(keys, [row for row, key in enumerate(joined) if key is not None], rows)
-
-
-def ask(view: str, keys: RowKeys) -> Asked:
-    """What to ask a backend."""
-    return Asked(view, keys.keys)
+    if None not in joined:
+        return RowKeys(cast(list[bytes], joined), None, rows)
+    return RowKeys(
+        [key for key in joined if key is not None], [row for row, key in enumerate(joined) if key is not None], rows
+    )

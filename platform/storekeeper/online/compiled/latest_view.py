@@ -1,8 +1,10 @@
 """A latest-value view, read straight from its blobs' words."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -13,7 +15,9 @@ from storekeeper.online.compiled.columns import Values
 from storekeeper.online.compiled.keys import RowKeys
 from storekeeper.online.view_state import ViewState
 
-_SHORTEST = 24
+_WORD = 8
+#: Tag, event time, knowledge time.
+_HEADER = struct.Struct("<3q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,37 @@ class LatestAnswer:
 
 
 @dataclass(frozen=True)
+class SingleAnswer:
+    """Floats of a single row that is current: for NumPy there is nothing to decode."""
+
+    view: "LatestView"
+    blobs: Sequence[bytes | None]
+    now_us: int
+
+    @cached_property
+    def _whole(self) -> LatestAnswer:
+        return self.view.decode(self.blobs, self.now_us)
+
+    @property
+    def seen(self) -> np.ndarray | None:
+        """(1,) bool: true."""
+        return self._whole.seen
+
+    @property
+    def event_us(self) -> np.ndarray | None:
+        """(1,) int64: its event time."""
+        return self._whole.event_us
+
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Every feature as a caller gets it."""
+        return self.view.numbers(cast(bytes, self.blobs[0]))
+
+    def column(self, name: str) -> Values:
+        """One feature."""
+        return self._whole.column(name)
+
+
+@dataclass(frozen=True)
 class LatestView:
     """Reads some features of a latest-value view.
 
@@ -75,19 +110,49 @@ class LatestView:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether all of the view's features are read."""
-        return set(self.features) == set(self.layout.types)
+        """Whether all of the view's features are read, in its order."""
+        return self.features == tuple(self.layout.types)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all of the view's features are floats, in which a null is NaN."""
+        return set(self.layout.kinds.values()) == {"float"}
+
+    @cached_property
+    def _begin(self) -> int:
+        """Where values begin in a blob, bytes."""
+        return self.layout.width * _WORD - len(self.layout.types) * _WORD
 
     @cached_property
     def ttl_us(self) -> int:
         """How old a row may be; 0 for no limit."""
         return self.state.plan.ttl_us
 
-    def answer(self, keys: RowKeys, found: Found, now_us: int) -> LatestAnswer:
+    def answer(self, keys: RowKeys, found: Found, now_us: int) -> "LatestAnswer | SingleAnswer":
         """The newer row of state and of what was pushed by now; then its ttl counts."""
         blobs = keys.state(found)
         if found.pushed:
             blobs = newest(blobs, keys.owners(found), found.pushed, now_us)
+        if len(blobs) == 1 and self.is_plain and self._is_current(blobs[0], now_us):
+            return SingleAnswer(self, blobs, now_us)
+        return self.decode(blobs, now_us)
+
+    def _is_current(self, blob: bytes | None, now_us: int) -> bool:
+        """Whether a blob is of today's format, complete, of this definition, of the past, and within the ttl."""
+        if blob is None or len(blob) != self.layout.width * _WORD:
+            return False
+        tag, event, known = _HEADER.unpack_from(blob)
+        fresh = not 0 < self.ttl_us < now_us - event
+        return bool(tag == self.layout.tag and event <= now_us and known <= now_us and fresh)
+
+    def numbers(self, blob: bytes) -> dict[str, np.ndarray]:
+        """Features of a plain view's single row, (1,) each."""
+        values = np.frombuffer(blob, "<f8", -1, self._begin).reshape(-1, 1)
+        named = dict(zip(self.layout.types, values, strict=True))
+        return named if self.is_whole else {name: named[name] for name in self.features}
+
+    def decode(self, blobs: Sequence[bytes | None], now_us: int) -> LatestAnswer:
+        """Rows of any kind."""
         return LatestAnswer(self, decode_latest_columns(blobs, self.layout, ttl_us=self.ttl_us, now_us=now_us))
 
 
@@ -107,7 +172,7 @@ def newest(
 
 
 def _times(blob: bytes) -> tuple[int, int]:
-    if len(blob) < _SHORTEST:
+    if len(blob) < _HEADER.size:
         raise DataError(
             f"Online state holds a row of {len(blob)} bytes, which is too short for one: it was cut short. Materialise "
             f"the view again: storekeeper materialize."

@@ -76,6 +76,8 @@ class Reading:
         arrays: dict[str, np.ndarray] = {}
         for answer in self._answers:
             arrays.update(answer.arrays())
+        if self._plan.is_ordered:
+            return arrays
         for name, values in self._made.items():
             arrays[name] = values.numpy()
         return {name: arrays[name] for name in self._plan.features}

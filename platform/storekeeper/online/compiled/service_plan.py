@@ -14,9 +14,8 @@ from storekeeper.definitions.views import arrow_type
 from storekeeper.errors import UsageError, listing
 from storekeeper.online.compiled.answers import CompiledView
 from storekeeper.online.compiled.keys import KeyPlan
-from storekeeper.online.compiled.latest_view import LatestView
 from storekeeper.online.compiled.on_demand import OnDemandRead
-from storekeeper.online.compiled.windowed_view import WindowedView
+from storekeeper.online.compiled.views import compile_view
 from storekeeper.online.store import StateOnlineStore
 from storekeeper.online.view_state import ViewState
 
@@ -61,6 +60,8 @@ class ServicePlan:
         Feature -> which part reads it.
     keys
         How a request's keys are encoded.
+    is_ordered
+        Whether the parts' features, one after the other, are all features in their order.
     """
 
     service: str
@@ -74,6 +75,7 @@ class ServicePlan:
     on_demand: tuple[OnDemandRead, ...]
     owners: dict[str, int]
     keys: KeyPlan
+    is_ordered: bool
 
 
 def compile_service(store: FeatureStore, service: str) -> ServicePlan:
@@ -187,10 +189,9 @@ class _Gathered:
             on_demand=tuple(self._made),
             owners={name: number for number, part in enumerate(parts) for name in part.view.features},
             keys=KeyPlan.of(entities, [part.keys for part in parts]),
+            is_ordered=list(names) == [name for part in parts for name in part.view.features],
         )
 
 
 def _part(wanted: _Wanted) -> ViewPart:
-    features = tuple(wanted.features)
-    kind = WindowedView if wanted.state.plan.is_windowed else LatestView
-    return ViewPart(kind(wanted.state, features), wanted.keys)
+    return ViewPart(compile_view(wanted.state, tuple(wanted.features)), wanted.keys)

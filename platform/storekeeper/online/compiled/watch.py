@@ -1,5 +1,6 @@
 """Something that is looked at again and again beside the requests that use it."""
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -23,16 +24,17 @@ class Watch:
         self._owner, self._look, self._seconds = weakref.ref(owner), look, seconds
         self._woken, self._closing = threading.Event(), threading.Event()
         self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._process: int | None = None
         weakref.finalize(owner, self.close).atexit = False
 
     def ensure(self) -> None:
         """Start the thread where it doesn't run: the first time, and in a forked process."""
-        if (self._thread is None or not self._thread.is_alive()) and not self._closing.is_set():
-            with self._starting:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._run, name="registry-watch", daemon=True)
-                    self._thread.start()
+        if self._process == os.getpid():
+            return
+        with self._starting:
+            if self._process != os.getpid() and not self._closing.is_set():
+                threading.Thread(target=self._run, name="registry-watch", daemon=True).start()
+                self._process = os.getpid()
 
     def wake(self) -> None:
         """Look now."""
