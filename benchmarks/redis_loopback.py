@@ -1,0 +1,74 @@
+"""A Redis server for a benchmark: on this machine alone, with a password, keeping nothing."""
+
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_PROGRAM, _HOST = "redis-server", "127.0.0.1"
+_PATIENCE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A running server."""
+
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """For clients."""
+        return f"redis://:{self.password}@{_HOST}:{self.port}/0"
+
+    @property
+    def feast_text(self) -> str:
+        """As Feast's Redis store wants it."""
+        return f"{_HOST}:{self.port},password={self.password},db=1"
+
+
+@contextmanager
+def redis_server() -> Iterator[Redis | None]:
+    """A server while it is needed; None where the program isn't installed."""
+    program = shutil.which(_PROGRAM)
+    if program is None:
+        yield None
+        return
+    server = Redis(_free_port(), secrets.token_hex(16))
+    # By standard input: a command line is shown to every user of the machine.
+    settings = f'bind {_HOST}\nport {server.port}\nrequirepass {server.password}\nsave ""\nappendonly no\n'
+    process = subprocess.Popen([program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(settings)
+        process.stdin.close()
+        _wait(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind((_HOST, 0))
+        return int(one.getsockname()[1])
+
+
+def _wait(server: Redis) -> None:
+    import redis
+
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    with redis.Redis.from_url(server.url) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.05)
