@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from feast.data_source import PushMode
+from feast.data_source import PushMode, PushSource
 from feast.errors import PushSourceNotFoundException
 from feast.feature_view import FeatureView
 
@@ -168,9 +168,10 @@ def _views_over(store: Any, name: str, allow_cache: bool) -> list[FeatureView]:
         *registry.list_feature_views(project, allow_cache=allow_cache),
         *registry.list_stream_feature_views(project, allow_cache=allow_cache),
     ]
-    over = {view.name: view for view in every if getattr(view.stream_source, "name", None) == name}
+    pushed = [view for view in every if isinstance(view.stream_source, PushSource)]
+    over = {view.name: view for view in pushed if view.stream_source.name == name}
     if not over:
-        raise PushSourceNotFoundError(name, [view.stream_source.name for view in every if view.stream_source])
+        raise PushSourceNotFoundError(name, [view.stream_source.name for view in pushed])
     return [over[view] for view in sorted(over)]
 
 

@@ -86,10 +86,13 @@ def test_events_are_told_apart_by_their_declared_id(shop: PushedShop) -> None:
     """Equal events with ids of their own are two; one id is one event, whatever else it says."""
     frame = pd.DataFrame([order(1, NOW - DAY, 1), order(1, NOW - DAY, 2), order(1, NOW - DAY, 2)])
     assert shop.store.push("orders", frame) == PushReport(2, 1)
-    assert shop.store.push("orders", frame.astype({"number": float, "cents": "int8"})) == PushReport(0, 3)
+    for types in ({"number": float, "cents": "int8"}, {"number": object}):
+        assert shop.store.push("orders", frame.astype(types)) == PushReport(0, 3)
+    report = shop.store.push("orders", frame.astype({"number": object}).replace({"number": {2: "two"}}))
+    assert (report.accepted, [reject.row for reject in report.rejected]) == (1, [0])
     assert shop.store.push("orders", pd.DataFrame([order(1, NOW - DAY / 2, 2, 5)])) == PushReport(1, 0)
     found = shop.online([{"user_id": 1}], "counted:n", "counted:spend")
-    assert (found["counted__n"], found["counted__spend"]) == ([2], [6])
+    assert (found["counted__n"], found["counted__spend"]) == ([3], [7])
 
 
 def test_a_row_that_is_known_later_than_now_waits(shop: PushedShop) -> None:

@@ -126,8 +126,9 @@ def _id_types(given: Mapping[str, Given], push: Push) -> dict[str, pa.DataType]:
     column = given[name]
     if isinstance(column, pa.ChunkedArray):
         return {name: _kept_type(column.type)}
-    kinds = {type(value) for value in column if not isinstance(value, float)} - {type(None)}
-    return {name: pa.int64() if kinds <= {int} else pa.string()}
+    # An id is a whole number or a text; a column with one missing may have floats for whole numbers.
+    is_text = any(isinstance(value, str) for value in column)
+    return {name: pa.string() if is_text else pa.int64()}
 
 
 def _kept_type(type_: pa.DataType) -> pa.DataType:
