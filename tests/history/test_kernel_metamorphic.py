@@ -42,10 +42,13 @@ def _times(table: pa.Table, name: str) -> np.ndarray:
     return table[name].cast(pa.int64()).to_numpy()
 
 
+_LAST_MOMENT = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999
+
+
 def _later(events: pa.Table, moment: int) -> pa.Table:
-    """The events again, all of them after the moment."""
+    """The events again, all of them after the moment and in the calendar."""
     happened = _times(events, EVENT_TIME)
-    moved = moment + 1 + happened - happened.min(initial=moment)
+    moved = np.minimum(moment + 1 + happened - happened.min(initial=moment), _LAST_MOMENT)
     return events.set_column(events.column_names.index(EVENT_TIME), EVENT_TIME, pa.array(moved).cast(TIMESTAMP))
 
 
