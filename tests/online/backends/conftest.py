@@ -40,6 +40,7 @@ class Place:
     named: str = ""
     secret: str = "geheim"  # noqa: S105
 
+
 _SCHEMAS = count()
 
 
