@@ -198,7 +198,7 @@ class SQLSource(TabularSource):
 
     Tested with SQLite and PostgreSQL (psycopg). Of PostgreSQL's types, numerics are float64, arrays lists, and what
     Arrow has no type for, such as UUIDs and JSON, is text. SQLite declares types for the columns of tables only: those
-    of queries, and what views compute, are of the type of their values, and columns that are declared as times may be text.
+    of queries, and what views compute, are of the type of their values, and declared times may be text.
 
     Parameters
     ----------
