@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from feast.repo_config import RepoConfig
 
-from storekeeper.definitions import ViewPlan
+from storekeeper.definitions import ViewPlan, known_type
 from storekeeper.definitions.event_id import event_id_column
 from storekeeper.errors import DataError, listing
 from storekeeper.history.columns import TIMESTAMP, column_kind
@@ -94,7 +94,9 @@ def aggregated_kinds(state: ViewState, config: RepoConfig) -> dict[str, str]:
     meta = state.backend.meta(state.name) or ViewMeta(None, {})
     if not set(columns) <= set(meta.kinds):
         types = history_types(state.plan, config)
-        meta = ViewMeta(meta.until_us, {column: column_kind(types[column]) for column in columns}, meta.made_from)
+        known = {column: known_type(state.plan, column, types[column]) for column in columns}
+        kinds = {column: column_kind(type_) for column, type_ in known.items()}
+        meta = ViewMeta(meta.until_us, kinds, meta.made_from)
         state.backend.update(state.name, (), meta)
     return {column: meta.kinds[column] for column in columns}
 
