@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Outcome, run_here
+from storekeeper.cli import output
 from storekeeper.settings import CONFIG_FILE, REPO_FOLDER, Settings
 
 Run = Callable[..., Outcome]
@@ -25,7 +26,7 @@ def home(ready_home: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def run(home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """`run("--json")` runs the audit."""
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(output.console, "width", 250)
 
     def call(*options: str) -> Outcome:
         capfd.readouterr()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storekeeper.audit.log import MODEL, PROBABILITY, REQUEST_ID, TASK, VERSION, ServedLog
+from storekeeper.cli import output
 from storekeeper.settings import Settings
 
 NOW = datetime(2017, 12, 31, tzinfo=UTC)
@@ -109,10 +110,11 @@ def test_thresholds_are_settings(ready: Path, run: Any) -> None:
     assert run(ready, "monitor", "--lag-warn-hours", "nan").code == 2
 
 
-def test_the_table(ready: Path, run: Any) -> None:
+def test_the_table(ready: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """For people: views and the features that drift most, the planted one among them, and what is left out is said."""
     serve_rows(ready, drifted(training_rows(ready)))
-    words = run(ready, "monitor", COLUMNS="200").done().words
+    monkeypatch.setattr(output.console, "width", 200)
+    words = run(ready, "monitor").done().words
     assert "Freshness" in words
     assert VIEW in words
     assert f"{PLANTED} │ alert" in words
