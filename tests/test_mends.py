@@ -112,3 +112,18 @@ def test_refused_views_are_not_registered(two: tuple[Project, Project]) -> None:
         store.apply([bad])
     store.refresh_registry()
     assert _views(store) == ["here"]
+
+
+def test_what_was_found_in_one_registry_is_never_another_registrys(two: tuple[Project, Project]) -> None:
+    """However often registries come to lie where others lay in memory, each reading is told apart from all others."""
+    here, there = two
+    versions = set()
+    for _ in range(20):
+        for project in (here, there):
+            registry: Any = project.open().registry
+            versions.add(registry.cached_registry_proto.version_id)
+            registry.refresh()
+            versions.add(registry.cached_registry_proto.version_id)
+            assert [view.name for view in registry.list_feature_views("small", allow_cache=True)] == [project.root.name]
+    assert "" not in versions
+    assert len(versions) == 80

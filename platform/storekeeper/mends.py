@@ -10,9 +10,13 @@
   plain views only. Windowed views are stream views, so the command would fail on any repo that combines the two.
 - Pushes into history: see `storekeeper.push`.
 - Retrievals of what doesn't exist: see `storekeeper.retrieval`.
+- Definitions of another registry: Feast keeps what it found in a registry by that registry's place in memory and its
+  version, and SQL registries have none. A registry that is opened, or read anew, where another one was before would
+  answer with the other's definitions. Here each reading has a version of its own.
 """
 
 import threading
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +24,7 @@ import feast
 from feast.entity import Entity
 from feast.errors import FeatureViewNotFoundException
 from feast.feature_view import FeatureView
+from feast.infra.registry.sql import SqlRegistry
 from feast.repo_config import RepoConfig
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -31,6 +36,7 @@ from storekeeper.sqlpath import PLUGIN, is_relative_sqlite, rooted_sqlite
 _PACKAGE = "storekeeper."
 
 _plain_registry: Any = RepoConfig.registry
+_plain_proto: Any = SqlRegistry.proto
 _plain_apply: Any = feast.FeatureStore.apply
 _plain_view: Any = feast.FeatureStore.get_feature_view
 _plain_push: Any = feast.FeatureStore.push
@@ -46,6 +52,8 @@ def mend_feast() -> None:
     """Apply the mends; doing so again changes nothing."""
     changed: Any = RepoConfig
     changed.registry = property(_registry)
+    registry: Any = SqlRegistry
+    registry.proto = _proto
     mended: Any = feast.FeatureStore
     mended.apply, mended.get_feature_view = _apply, _any_view
     mended.push, mended.push_async = mended_push(_plain_push), mended_push_async(_plain_push_async)
@@ -66,6 +74,14 @@ def _registry(self: RepoConfig) -> Any:
         if rooted := {name: path for name, path in paths.items() if path}:
             self._registry = found.model_copy(update=rooted)
         return self._registry
+
+
+def _proto(self: SqlRegistry) -> Any:
+    """A SQL registry's content, told apart from every other reading of any registry."""
+    content = _plain_proto(self)
+    if not content.version_id:
+        content.version_id = str(uuid.uuid4())
+    return content
 
 
 def _rooted_path(path: object, config: RepoConfig) -> str | None:
