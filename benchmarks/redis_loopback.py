@@ -4,13 +4,11 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _PROGRAM, _HOST = "redis-server", "127.0.0.1"
-_PATIENCE_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -41,16 +39,15 @@ def redis_server() -> Iterator[Redis | None]:
     server = Redis(_free_port(), secrets.token_hex(16))
     # By standard input: a command line is shown to every user of the machine.
     settings = f'bind {_HOST}\nport {server.port}\nrequirepass {server.password}\nsave ""\nappendonly no\n'
-    process = subprocess.Popen([program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdin is not None
-        process.stdin.write(settings)
-        process.stdin.close()
-        _wait(server)
-        yield server
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen([program, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(settings)
+            process.stdin.close()
+            _wait(process)
+            yield server
+        finally:
+            process.terminate()
 
 
 def _free_port() -> int:
@@ -59,16 +56,11 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def _wait(server: Redis) -> None:
-    import redis
-
-    ends = time.monotonic() + _PATIENCE_SECONDS
-    with redis.Redis.from_url(server.url) as client:
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.ConnectionError:
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(0.05)
+def _wait(process: "subprocess.Popen[str]") -> None:
+    """Until the server says that it answers. It says little after that: nobody needs to read on."""
+    told = []
+    for line in process.stdout or ():
+        if "Ready to accept connections" in line:
+            return
+        told.append(line)
+    raise RuntimeError(f"{_PROGRAM} didn't start:\n{''.join(told)}")

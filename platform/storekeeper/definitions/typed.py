@@ -6,6 +6,8 @@ import pyarrow.compute as pc
 from storekeeper.definitions.views import ViewPlan
 from storekeeper.errors import DataError
 
+_NO_VALUES = pa.null()
+
 
 def as_declared(table: pa.Table, plan: ViewPlan) -> pa.Table:
     """Values in the declared types."""
@@ -22,7 +24,7 @@ def as_declared(table: pa.Table, plan: ViewPlan) -> pa.Table:
     return pa.table(columns, names=table.column_names)
 
 
-def known_type(plan: ViewPlan, column: str, found: pa.DataType) -> pa.DataType:
+def known_type(plan: ViewPlan, column: str, found: pa.DataType = _NO_VALUES) -> pa.DataType:
     """The type of a key or an aggregated column: the one that was found, or what is declared where no value tells."""
     if not pa.types.is_null(found):
         return found

@@ -28,9 +28,10 @@ Keys = Mapping[str, Sequence[ValueProto]]
 
 @dataclass(frozen=True)
 class _Plan:
-    """How one view is read for Feast; the view is kept, so that no other has its identity."""
+    """How one view is read for Feast; view and configuration are kept, so that no others have their identities."""
 
     table: FeatureView
+    config: RepoConfig
     view: CompiledView
     keys: KeyPlan
     value_types: dict[str, ValueType]
@@ -95,7 +96,7 @@ class FeastReading:
             types = {field.name: field.dtype.to_value_type() for field in table.features}
             names = tuple(state.plan.keys)
             keys = KeyPlan.of(state.plan.key_types, [names])
-            self._plans[key] = _Plan(table, compile_view(state, tuple(features)), keys, types)
+            self._plans[key] = _Plan(table, config, compile_view(state, tuple(features)), keys, types)
         return self._plans[key]
 
     def _rows(self, plan: _Plan, keys: Keys, join_keys: Mapping[str, str]) -> RowKeys:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storekeeper.definitions import ViewPlan, as_declared
+from storekeeper.definitions import ViewPlan, as_declared, known_type
 from storekeeper.errors import DataError
 from storekeeper.history import WindowFeature
 from storekeeper.history.columns import column_kind
@@ -145,16 +145,9 @@ class ViewState:
         """What windowed state looks like, by what the last materialisation found its columns to be."""
         meta = self.backend.meta(self.name)
         kinds = meta.kinds if meta else {}
-        known = {w.column: kinds.get(w.column) or self._declared_kind(w.column) for w in self.plan.windows if w.column}
+        columns = {window.column for window in self.plan.windows if window.column}
+        known = {column: kinds.get(column) or column_kind(known_type(self.plan, column)) for column in columns}
         return layout_for(self.plan.windows, tuple(sorted(known.items())))
-
-    def _declared_kind(self, column: str) -> str:
-        """A column's kind before anything was materialised, by what its features are declared to be."""
-        for window in self.plan.windows:
-            declared = self.plan.types[window.name]
-            if window.column == column and window.base_function in {"min", "max", "first", "last", "last_n", "sum"}:
-                return column_kind(declared.value_type if pa.types.is_list(declared) else declared)
-        return "int"
 
 
 @lru_cache(maxsize=1024)
