@@ -102,10 +102,22 @@ def parse_duration(text: str, setting: str) -> timedelta:
     SettingError
         If it is none; the message names the setting.
     """
+    found = duration(text)
+    if found is None:
+        raise SettingError(
+            f"{setting} must be a length of time such as '1d', '36h', '90m' or '0s'. Received: '{text}'."
+        )
+    return found
+
+
+def duration(text: str) -> timedelta | None:
+    """A length of time as people write it; None where it is none, or longer than there are days.
+
+    >>> duration("90m"), duration("soon"), duration("99999999999d")
+    (datetime.timedelta(seconds=5400), None, None)
+    """
     found = _DURATION.fullmatch(text.strip())
     try:
-        if found:
-            return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
     except OverflowError:
-        pass
-    raise SettingError(f"{setting} must be a length of time such as '1d', '36h', '90m' or '0s'. Received: '{text}'.")
+        return None

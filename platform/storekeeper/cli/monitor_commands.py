@@ -1,6 +1,5 @@
 """`storekeeper monitor`: how fresh online state is, and whether what is served still looks like what was trained on."""
 
-import re
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from storekeeper.cli.output import Json, console, print_json, print_table
+from storekeeper.clock import duration
 from storekeeper.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from storekeeper.monitor.freshness import ViewFreshness
     from storekeeper.monitor.report import Comparison, MonitorReport
 
-_SPAN = re.compile(r"(\d+)([dhms])")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SHOWN = 20
 
 
@@ -98,8 +96,8 @@ def since_instant(text: str, now: datetime) -> datetime | None:
     if text == "all":
         return None
     try:
-        if found := _SPAN.fullmatch(text):
-            return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if (span := duration(text)) is not None:
+            return now - span
         instant = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise UsageError(
@@ -141,15 +139,14 @@ def _print_report(report: "MonitorReport", html: Path | None) -> None:
 
 
 def _print_views(report: "MonitorReport") -> None:
-    from storekeeper.monitor.spoken import moment, span
+    from storekeeper.monitor.spoken import span
 
     headings = {
-        "view": "left", "status": "left", "made for (UTC)": "left", "lag": "right", "newest in state": "right",
-        "in source": "right", "entities": "right", "pushed": "right",
+        "view": "left", "status": "left", "lag": "right", "in state": "right", "in source": "right",
+        "entities": "right", "pushed": "right",
     }  # fmt: skip
     rows: list[list[Any]] = [
-        [v.view, v.status, moment(v.state.until), *map(span, (v.state.lag, v.state.age, v.source_age)), *_sizes(v)]
-        for v in report.views
+        [v.view, v.status, *map(span, (v.state.lag, v.state.age, v.source_age)), *_sizes(v)] for v in report.views
     ]
     print_table("Freshness: ages of the newest event", headings, rows)
     for view in report.views:
@@ -168,13 +165,14 @@ def _print_service(one: "Comparison") -> None:
         return
     headings = {
         "feature": "left", "status": "left", "PSI": "right", "KS": "right", "p": "right", "nulls, training": "right",
-        "served": "right", "": "left",
+        "served": "right",
     }  # fmt: skip
     ranked = one.ranked()
     shown = [f for number, f in enumerate(ranked) if number < _SHOWN or f.status in {"warn", "alert"}]
-    rows = [
-        [f.feature, f.status, figure(f.psi), figure(f.ks), chance(f.ks_p), *_nulls(f), escape(f.note)] for f in shown
-    ]
+    rows = [[f.feature, f.status, figure(f.psi), figure(f.ks), chance(f.ks_p), *_nulls(f)] for f in shown]
+    if any(f.note for f in shown):
+        headings["note"] = "left"
+        rows = [[*row, escape(f.note)] for row, f in zip(rows, shown, strict=True)]
     print_table(f"{title} against {one.rows:,} training rows of {one.dataset_hash[:16]}", headings, rows)
     if rest := len(ranked) - len(shown):
         console.print(f"{rest} more features drift less; --json and --html have them all.")

@@ -21,10 +21,10 @@ def print_json(document: Any) -> None:
 
 
 def print_table(title: str, columns: dict[str, str], rows: list[list[Any]]) -> None:
-    """A table; `columns` gives each heading its alignment, `left` or `right`."""
+    """A table; `columns` gives each heading its alignment, `left` or `right`. Nothing is cut off."""
     table = Table(title=title, title_justify="left")
     for heading, side in columns.items():
-        table.add_column(heading, justify="right" if side == "right" else "left")
+        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
     for row in rows:
         table.add_row(*[_cell(value) for value in row])
     console.print(table)
