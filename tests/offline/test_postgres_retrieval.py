@@ -212,7 +212,7 @@ def test_pulled_rows(stores: dict[str, Any]) -> None:
     """Feast's own reads, of all rows and of each entity's latest, are the same."""
     found: dict[str, dict[str, pa.Table]] = {"all": {}, "latest": {}}
     for kind, store in stores.items():
-        source, offline = store.get_data_source("log"), store._provider.offline_store
+        source, offline = store.get_data_source("log"), store._get_provider().offline_store
         place = {
             "config": store.config, "data_source": source, "join_key_columns": ["user_id"],
             "feature_name_columns": ["cents", "amount", "word", "flag"], "timestamp_field": "at",
