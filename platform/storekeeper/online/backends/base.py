@@ -1,9 +1,10 @@
 """What a backend must do; nothing in it knows features.
 
 A view has two layers. Its *state* is what the last materialisation made of the sources, one blob an entity. Beside it
-lie the *pushed* rows: what came since, event by event, in no order. A reader gets both and lets the kernel put them
-together; a materialisation puts new state in place and takes away the pushed rows that are part of it, in one step.
-So a push never reads state, and nothing that was pushed is lost or counted twice.
+lie the *pushed* rows: what came since, event by event, in the order of their arrival. A reader gets both and lets the
+kernel put them together; a materialisation puts new state in place and takes away the pushed rows that are part of it,
+in one step. It *remembers* their slots for a while, so that an event which is pushed again isn't a second one. So a
+push never reads state, and nothing that was pushed is lost or counted twice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,8 +41,7 @@ class PushedRow:
     key
         The entity key's bytes.
     slot
-        What it may replace. Empty in latest-value views, where an entity has one pushed row; an event's id in
-        windowed views, where it has as many as there are ids.
+        What tells it apart from the entity's other rows: an event's id, up to 255 bytes.
     event_us, known_us
         When it happened, and when it was known.
     value
@@ -56,18 +56,25 @@ class PushedRow:
 
     @property
     def rank(self) -> tuple[int, int, bytes]:
-        """Of two rows in one slot the greater rank stays, in whatever order they come."""
-        return self.event_us, self.known_us, self.value
+        """Of two rows in one slot the lesser rank stays: what is known doesn't become unknown by being told again."""
+        return self.known_us, self.event_us, self.value
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A pushed row that new state holds: it goes, unless its slot has been taken by a greater rank meanwhile."""
+    """A slot of which new state has made the pushed row needless: the row goes, if there is one.
+
+    Attributes
+    ----------
+    key, slot
+        As in the pushed row.
+    is_remembered
+        Whether the state holds the event, so that pushing it again shall change nothing.
+    """
 
     key: bytes
     slot: bytes
-    event_us: int
-    known_us: int
+    is_remembered: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Found:
         One blob a key, in the order of the keys; None where there is none.
     owners, pushed
         Pushed rows' blobs, and for each the position of its key among those asked for (a repeated key has its rows
-        once a position); ordered by owner, event time, knowledge time, slot. Mostly empty.
+        once a position); ordered by owner, event time, knowledge time, arrival. Mostly empty.
     """
 
     state: list[bytes | None]
@@ -146,24 +153,51 @@ class Backend(Protocol):
         state without those that were settled.
         """
 
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def replace(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """All of a view's state at once: readers see the old or the new, never a mixture. Returns the row count.
 
         Rows come with distinct keys, ascending, and are taken as a stream. An interrupted one leaves the old state.
+        In the same step settled rows go, their slots are remembered as of `meta.until_us` (the latest such instant counts), and slots that were last remembered before `forget_before_us` are
+        forgotten.
         """
 
-    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def update(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """As `replace`, but entities that aren't among the rows keep their state."""
 
-    def push(self, view: str, rows: Iterable[PushedRow]) -> list[bool]:
-        """Write pushed rows, each unless its slot holds one of the same or a greater rank. Which were written.
+    def push(self, view: str, rows: Iterable[PushedRow], newest_at_us: int | None = None) -> list[bool]:
+        """Write pushed rows, which arrive in the order given. Which of them are new.
 
-        All of them are written, or none if it fails. Writers don't disturb each other: whatever the order in which
-        rows arrive, also in several processes, the greatest rank stays.
+        A row whose slot is remembered changes nothing. Of two rows in one slot that of the lesser rank stays, in the
+        place of the one that arrived first; the second one isn't new. All rows are written, or none if it fails.
+        Writers don't disturb each other: whatever the order in which rows arrive, also in several processes, the
+        same rows stay; only of rows that agree in both times the order is that of their arrival.
+
+        Parameters
+        ----------
+        newest_at_us
+            For views that show an entity's newest row only: a row goes, or doesn't come, that happened before another
+            one of its entity which has happened and is known by this instant. A row that doesn't come isn't new.
         """
 
     def pushed(self, view: str) -> Iterator[PushedRow]:
-        """All pushed rows of a view, by key, event time, knowledge time and slot."""
+        """All pushed rows of a view, by key, event time, knowledge time and arrival."""
+
+    def remembered(self, view: str) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key and slot of all that is remembered of a view, and as of which instant; by key and slot."""
 
     def close(self) -> None:
         """Close connections; a later call opens them again."""
