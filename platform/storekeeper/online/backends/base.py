@@ -164,8 +164,8 @@ class Backend(Protocol):
         """All of a view's state at once: readers see the old or the new, never a mixture. Returns the row count.
 
         Rows come with distinct keys, ascending, and are taken as a stream. An interrupted one leaves the old state.
-        In the same step settled rows go, their slots are remembered as of `meta.until_us` (the latest such instant counts), and slots that were last remembered before `forget_before_us` are
-        forgotten.
+        In the same step settled rows go, their slots are remembered as of `meta.until_us` (the latest such instant
+        counts), and slots that were last remembered before `forget_before_us` are forgotten.
         """
 
     def update(
