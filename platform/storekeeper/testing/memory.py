@@ -9,11 +9,22 @@ from storekeeper.online.backends import Asked, Found, PushedRow, Settled, StateR
 
 @dataclass(frozen=True)
 class _View:
-    """One view's layers; pushed rows by key and slot. A lock guards them."""
+    """One view's layers, and what it remembers; a lock guards them.
+
+    Attributes
+    ----------
+    meta, state
+        As of the last materialisation.
+    pushed
+        Pushed rows by key and slot; an entity's stand in the order of their arrival.
+    remembered
+        The instant by key and slot.
+    """
 
     meta: ViewMeta = field(default_factory=lambda: ViewMeta(None, {}))
     state: dict[bytes, bytes] = field(default_factory=dict)
     pushed: dict[bytes, dict[bytes, PushedRow]] = field(default_factory=dict)
+    remembered: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
 
 
 class MemoryBackend:
@@ -59,42 +70,71 @@ class MemoryBackend:
         with self._lock:
             return [_found(self._views.get(one.view, _View()), one.keys) for one in asked]
 
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def replace(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """All of a view's state at once. Returns the row count."""
-        return self._put(view, rows, meta, settled, keep=False)
+        return self._put(view, rows, meta, settled, forget_before_us, keep=False)
 
-    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def update(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """As `replace`, but entities that aren't among the rows keep their state."""
-        return self._put(view, rows, meta, settled, keep=True)
+        return self._put(view, rows, meta, settled, forget_before_us, keep=True)
 
-    def push(self, view: str, rows: Iterable[PushedRow]) -> list[bool]:
-        """Write pushed rows, each unless its slot holds one of the same or a greater rank. Which were written."""
+    def push(self, view: str, rows: Iterable[PushedRow], newest_at_us: int | None = None) -> list[bool]:
+        """Write pushed rows in their order. Which of them are new."""
         offered = list(rows)
         with self._lock:
-            pushed = self._views.setdefault(view, _View()).pushed
-            return [_put_pushed(pushed, row) for row in offered]
+            room = self._views.setdefault(view, _View())
+            return [_push(room, row, newest_at_us) for row in offered]
 
     def pushed(self, view: str) -> Iterator[PushedRow]:
-        """All pushed rows of a view, by key, event time, knowledge time and slot."""
+        """All pushed rows of a view, by key, event time, knowledge time and arrival."""
         with self._lock:
             slots = self._views.get(view, _View()).pushed
             rows = [row for key in sorted(slots) for row in _in_order(slots[key])]
         return iter(rows)
 
+    def remembered(self, view: str) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key and slot of all that is remembered of a view, and as of which instant; by key and slot."""
+        with self._lock:
+            slots = self._views.get(view, _View()).remembered
+            return iter(sorted((key, slot, until_us) for (key, slot), until_us in slots.items()))
+
     def close(self) -> None:
         """Nothing is open; nothing is forgotten either."""
 
     def _put(
-        self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled], *, keep: bool
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled],
+        forget_before_us: int | None,
+        *,
+        keep: bool,
     ) -> int:
         # Both streams end before the lock is taken: whoever feeds them may read and push meanwhile.
         new, gone = {row.key: row.value for row in rows}, list(settled)
         with self._lock:
             before = self._views.get(view, _View())
             state = {**before.state, **new} if keep else new
-            self._views[view] = replace(before, meta=meta, state=state)
+            self._views[view] = after = replace(before, meta=meta, state=state)
             for one in gone:
-                _settle(before.pushed, one)
+                _settle(after, one)
+            if forget_before_us is not None:
+                _forget(after.remembered, forget_before_us)
         return len(new)
 
 
@@ -104,23 +144,38 @@ def _found(view: _View, keys: Sequence[bytes]) -> Found:
 
 
 def _in_order(slots: dict[bytes, PushedRow]) -> list[PushedRow]:
-    return sorted(slots.values(), key=lambda row: (row.event_us, row.known_us, row.slot))
+    return sorted(slots.values(), key=lambda row: (row.event_us, row.known_us))
 
 
-def _put_pushed(pushed: dict[bytes, dict[bytes, PushedRow]], row: PushedRow) -> bool:
-    slots = pushed.setdefault(row.key, {})
-    before = slots.get(row.slot)
-    if before is not None and before.rank >= row.rank:
+def _push(view: _View, row: PushedRow, newest_at_us: int | None) -> bool:
+    if (row.key, row.slot) in view.remembered:
         return False
-    slots[row.slot] = row
-    return True
+    slots = view.pushed.setdefault(row.key, {})
+    before = slots.get(row.slot)
+    if before is None or row.rank < before.rank:
+        slots[row.slot] = row
+    if newest_at_us is not None:
+        _prune(slots, newest_at_us)
+    return before is None and row.slot in slots
 
 
-def _settle(pushed: dict[bytes, dict[bytes, PushedRow]], settled: Settled) -> None:
-    slots = pushed.get(settled.key, {})
-    row = slots.get(settled.slot)
-    if row is None or (row.event_us, row.known_us) > (settled.event_us, settled.known_us):
-        return
-    del slots[settled.slot]
-    if not slots:
-        del pushed[settled.key]
+def _prune(slots: dict[bytes, PushedRow], now_us: int) -> None:
+    """Take away what a newer row supersedes."""
+    seen = [row.event_us for row in slots.values() if row.event_us <= now_us and row.known_us <= now_us]
+    for row in list(slots.values()):
+        if seen and row.event_us < max(seen):
+            del slots[row.slot]
+
+
+def _settle(view: _View, settled: Settled) -> None:
+    place, until_us = (settled.key, settled.slot), view.meta.until_us
+    slots = view.pushed.get(settled.key, {})
+    if slots.pop(settled.slot, None) and not slots:
+        del view.pushed[settled.key]
+    if settled.is_remembered and until_us is not None:
+        view.remembered[place] = max(until_us, view.remembered.get(place, until_us))
+
+
+def _forget(remembered: dict[tuple[bytes, bytes], int], before_us: int) -> None:
+    for place in [place for place, until_us in remembered.items() if until_us < before_us]:
+        del remembered[place]

@@ -9,8 +9,12 @@ from online.backends.two_layers import (
     KEYS,
     META,
     NO_META,
+    ODD_KEYS,
+    ODD_SLOTS,
+    OTHER,
     VIEW,
     contents,
+    in_order,
     in_threads,
     look,
     pushed_row,
@@ -20,21 +24,6 @@ from online.backends.two_layers import (
 from storekeeper.errors import SourceError
 from storekeeper.online.backends import Asked, Backend, Found, PushedRow, Settled, StateRow, ViewMeta
 
-OTHER = "shop/other"
-ODD_KEYS = [
-    b"",
-    b"\x00",
-    b"\x00\x00",
-    b"a",
-    b"a\x00",
-    b"a\x00b",
-    b"a%b",
-    b"a'\"\\b",
-    b"\x7f",
-    b"\x80",
-    b"\xff",
-    b"\xff\x00",
-]
 NAMES = [
     "a", "A", "a b", 'a"b', "a'b", "a/b", "a:b", "a{b}", "a%sb", "a\\b", "ä", "日本", "a" * 63, "a" * 64,
     "a" * 200 + "1", "a" * 200 + "2", "state:a", "pushed:a", "view_meta", ":", "*",
@@ -146,7 +135,7 @@ def test_several_views_are_read_in_one_go(backend: Backend) -> None:
 
 
 def test_pushed_rows_come_in_order(backend: Backend) -> None:
-    """By owner, event time, knowledge time, slot when read, by key and so on when listed, however they were pushed."""
+    """By owner, event time, knowledge time, arrival when read, by key and so on when listed, however they came."""
     rows = [
         PushedRow(key, slot, event, known, b"%d %d %s" % (event, known, slot.hex().encode()))
         for key in (b"b", b"a")
@@ -155,8 +144,8 @@ def test_pushed_rows_come_in_order(backend: Backend) -> None:
             (b"a", 2**60 + 1, 0), (b"b", 2**60, 1), (b"x", -(2**60), 0), (b"w", -(2**60) - 1, 0),
         ]
     ]  # fmt: skip
-    assert backend.push(VIEW, rows) == [True] * len(rows)
-    ordered = sorted(rows, key=lambda row: (row.key, row.event_us, row.known_us, row.slot))
+    assert backend.push(VIEW, rows[:7]) + backend.push(VIEW, rows[7:]) == [True] * len(rows)
+    ordered = in_order(rows)
     assert list(backend.pushed(VIEW)) == ordered
     values = {key: [row.value for row in ordered if row.key == key] for key in (b"a", b"b")}
     assert look(backend, [b"b", b"c", b"a", b"b"]) == Found(
@@ -181,19 +170,19 @@ def test_any_number_of_keys(backend: Backend, count: int) -> None:
 
 
 def test_keys_slots_and_values_are_bytes(backend: Backend) -> None:
-    """Empty ones, zero bytes and what is no UTF-8: all are kept apart and come back as they went, in order of bytes."""
+    """Empty ones, zero bytes, what is no UTF-8, long slots: all are kept apart and come back as they went."""
     backend.replace(VIEW, [StateRow(key, 1, 1, key) for key in sorted(ODD_KEYS)], META)
-    rows = [pushed_row(key, 7, slot, slot=slot) for key in ODD_KEYS for slot in ODD_KEYS]
+    rows = [pushed_row(key, 7, slot, slot=slot) for key in ODD_KEYS for slot in ODD_SLOTS]
     assert all(backend.push(VIEW, rows))
     assert backend.keys(VIEW) == sorted(ODD_KEYS)
-    assert list(backend.pushed(VIEW)) == sorted(rows, key=lambda row: (row.key, row.slot))
+    assert list(backend.pushed(VIEW)) == in_order(rows)
     found = look(backend, ODD_KEYS)
     assert found.state == ODD_KEYS
-    assert found.pushed == sorted(ODD_KEYS) * len(ODD_KEYS)
-    backend.replace(VIEW, [], META, [settled(row) for row in rows if row.slot == b"a\x00"])
-    assert list(backend.pushed(VIEW)) == sorted(
-        (row for row in rows if row.slot != b"a\x00"), key=lambda row: (row.key, row.slot)
-    )
+    assert found.pushed == ODD_SLOTS * len(ODD_KEYS)
+    gone = [row for row in rows if row.slot in {b"a\x00", bytes(255)}]
+    backend.replace(VIEW, [], META, map(settled, gone))
+    assert list(backend.pushed(VIEW)) == in_order(row for row in rows if row not in gone)
+    assert list(backend.remembered(VIEW)) == sorted((row.key, row.slot, 10) for row in gone)
 
 
 def test_views_about_everyone(backend: Backend) -> None:
@@ -212,47 +201,6 @@ def test_large_and_empty_values(backend: Backend) -> None:
     assert look(backend, [b"a", b"b", b"c"]) == Found([large, b"", None], [0, 1], [b"", large])
 
 
-@pytest.mark.parametrize(
-    ("event_us", "known_us", "value", "wins"),
-    [
-        (4, 9, b"z", False), (5, 4, b"z", False), (5, 5, b"there", False), (5, 5, b"ther", False), (5, 5, b"", False),
-        (5, 5, b"there\x00", True), (5, 5, b"\xff", True), (5, 6, b"a", True), (6, 0, b"a", True), (-7, 9, b"z", False),
-        (2**62, -(2**62), b"a", True), (-(2**62), 2**62, b"z", False),
-    ],
-)  # fmt: skip
-def test_the_greatest_rank_stays(backend: Backend, event_us: int, known_us: int, value: bytes, wins: bool) -> None:
-    """By event time, then knowledge time, then bytes (rule 4); the same row again is no second one."""
-    there, offered = PushedRow(b"k", b"s", 5, 5, b"there"), PushedRow(b"k", b"s", event_us, known_us, value)
-    for neighbour in (pushed_row(b"k", 1), pushed_row(b"l", 1, slot=b"s"), there):
-        assert backend.push(VIEW, [neighbour]) == [True]
-    assert backend.push(VIEW, [offered]) == [wins]
-    assert backend.push(VIEW, [offered]) == [False]
-    assert sorted(row.value for row in backend.pushed(VIEW)) == sorted([b"p", b"p", value if wins else b"there"])
-
-
-def test_ranks_are_compared_to_the_last_microsecond(backend: Backend) -> None:
-    """Times beyond what a float holds exactly, of either sign, are told apart."""
-    for base in (2**60, -(2**60), 253_370_764_800_000_000):
-        view = f"{VIEW} {base}"
-        assert backend.push(view, [pushed_row(b"k", base)]) == [True]
-        assert backend.push(view, [pushed_row(b"k", base - 1)]) == [False]
-        assert backend.push(view, [pushed_row(b"k", base, known=base - 1)]) == [False]
-        assert backend.push(view, [pushed_row(b"k", base, known=base + 1)]) == [True]
-        assert backend.push(view, [pushed_row(b"k", base + 1)]) == [True]
-        assert list(backend.pushed(view)) == [pushed_row(b"k", base + 1)]
-
-
-def test_rows_of_one_push_count_one_after_the_other(backend: Backend) -> None:
-    """A slot offered several times in one push: what was written says it row by row. A push makes room."""
-    offered = [
-        pushed_row(b"k", 2, b"b"), pushed_row(b"k", 1, b"a"), pushed_row(b"k", 2, b"b"), pushed_row(b"k", 3, b"c"),
-        pushed_row(b"k", 1, b"a", slot=b"s"), pushed_row(b"l", 1, b"a"),
-    ]  # fmt: skip
-    assert backend.push(VIEW, iter(offered)) == [True, False, False, True, True, True]
-    assert backend.push(VIEW, []) == []
-    assert contents(backend) == (NO_META, [b"k", b"l"], [None, None], 0, [offered[4], offered[3], offered[5]])
-
-
 def test_pushing_leaves_state_alone(backend: Backend) -> None:
     """State, its count and meta are as before; a replacement leaves pushed rows that nobody settles."""
     backend.replace(VIEW, state_rows(b"old"), META)
@@ -265,32 +213,6 @@ def test_pushing_leaves_state_alone(backend: Backend) -> None:
     assert contents(backend) == (META, [*KEYS, b"new"], [b"x", b"new", b"new", None], 3, rows)
 
 
-@pytest.mark.parametrize("way", ["replace", "update"])
-def test_settled_rows_go_unless_overtaken(backend: Backend, way: str) -> None:
-    """A settled row goes, or what is older in its slot; a newer one, another slot or entity stays."""
-    rows = [
-        pushed_row(key, 5, slot=slot, known=5) for key in (b"a", b"b") for slot in (b"", b"1", b"2", b"3", b"4", b"5")
-    ]
-    backend.push(VIEW, rows)
-    gone = [
-        Settled(b"a", b"", 5, 5), Settled(b"a", b"1", 6, 0), Settled(b"a", b"2", 5, 6),
-        Settled(b"a", b"3", 4, 9), Settled(b"a", b"4", 5, 4), Settled(b"a", b"9", 5, 5), Settled(b"c", b"", 5, 5),
-    ]  # fmt: skip
-    assert getattr(backend, way)(VIEW, state_rows(b"new"), META, iter(gone)) == 3
-    stays = [row for row in rows if row.key == b"b" or row.slot in {b"3", b"4", b"5"}]
-    assert contents(backend) == (META, [b"a", b"b", *KEYS], [None, None] + [b"new"] * 3, 3, stays)
-
-
-def test_an_overtaken_row_that_was_settled_stays(backend: Backend) -> None:
-    """What is pushed between the reading of the source and the replacement isn't lost."""
-    first, second = pushed_row(b"k", 5), pushed_row(b"k", 6)
-    backend.push(VIEW, [first])
-    listed = list(backend.pushed(VIEW))
-    backend.push(VIEW, [second])
-    backend.replace(VIEW, [], META, map(settled, listed))
-    assert list(backend.pushed(VIEW)) == [second]
-
-
 def _broken_off(rows: list[Any], error: BaseException) -> Iterator[Any]:
     yield from rows
     raise error
@@ -299,8 +221,8 @@ def _broken_off(rows: list[Any], error: BaseException) -> Iterator[Any]:
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()], ids=["interrupt", "error"])
 @pytest.mark.parametrize("way", ["replace", "update"])
 def test_an_interrupted_replacement_leaves_the_old(backend: Backend, way: str, error: BaseException) -> None:
-    """When rows or settled rows break off, state, meta and pushed rows are as before, and the next write works."""
-    backend.replace(VIEW, state_rows(b"old"), META)
+    """When rows or settled rows break off, both layers and what is remembered are as before; the next write works."""
+    backend.replace(VIEW, state_rows(b"old"), META, [Settled(b"k", b"before")])
     rows = [pushed_row(key, 1) for key in KEYS]
     backend.push(VIEW, rows)
     before, write = contents(backend), getattr(backend, way)
@@ -309,8 +231,9 @@ def test_an_interrupted_replacement_leaves_the_old(backend: Backend, way: str, e
         (state_rows(b"new"), _broken_off([settled(rows[0])], error)),
     ]:
         with pytest.raises(type(error)):
-            write(VIEW, new, ViewMeta(99, {}), gone)
+            write(VIEW, new, ViewMeta(99, {}), gone, 98)
         assert contents(backend) == before
+        assert list(backend.remembered(VIEW)) == [(b"k", b"before", 10)]
     assert write(VIEW, state_rows(b"new"), ViewMeta(99, {}), map(settled, rows)) == 3
     assert contents(backend) == (ViewMeta(99, {}), KEYS, [b"new"] * 3, 3, [])
 
@@ -332,7 +255,7 @@ def test_an_interrupted_push_writes_nothing(backend: Backend) -> None:
     with pytest.raises(ZeroDivisionError):
         backend.push(VIEW, _broken_off([pushed_row(b"a", 2), pushed_row(b"b", 2)], ZeroDivisionError()))
     assert contents(backend) == before
-    assert backend.push(VIEW, [pushed_row(b"a", 2), pushed_row(b"b", 2)]) == [True, True]
+    assert backend.push(VIEW, [pushed_row(b"a", 2), pushed_row(b"b", 2)]) == [False, True]
 
 
 @pytest.mark.parametrize("way", ["replace", "update"])
@@ -365,7 +288,7 @@ def test_closed_backends_open_again(backend: Backend) -> None:
     backend.close()
     assert contents(backend) == before
     backend.close()
-    assert backend.push(VIEW, [pushed_row(b"k", 2)]) == [True]
+    assert backend.push(VIEW, [pushed_row(b"k", 2, slot=b"2")]) == [True]
 
 
 @pytest.mark.parametrize(
@@ -382,9 +305,12 @@ def test_closed_backends_open_again(backend: Backend) -> None:
         lambda broken: broken.update(VIEW, state_rows(b"v"), META),
         lambda broken: broken.push(VIEW, [pushed_row(b"k", 1)]),
         lambda broken: list(broken.pushed(VIEW)),
+        lambda broken: list(broken.remembered(VIEW)),
     ],
-    ids=["create", "drop", "views", "meta", "count", "keys", "read", "replace", "update", "push", "pushed"],
-)
+    ids=[
+        "create", "drop", "views", "meta", "count", "keys", "read", "replace", "update", "push", "pushed", "remembered",
+    ],
+)  # fmt: skip
 def test_a_broken_place_is_an_error(outside_place: Any, work: Any) -> None:
     """Whatever is asked of it, a place that can't be used is named, without its password, twice in a row."""
     broken = outside_place.broken()

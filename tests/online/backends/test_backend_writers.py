@@ -5,12 +5,13 @@ import random
 import struct
 import threading
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import partial
 from typing import Any
 
 import pytest
 
-from online.backends.two_layers import META, VIEW, contents, in_threads, look, pushed_row, settled, state_rows
+from online.backends.two_layers import META, VIEW, contents, in_order, in_threads, look, pushed_row, settled, state_rows
 from storekeeper.online.backends import Asked, Backend, PushedRow, StateRow
 
 # Python 3.12 warns of threads at a fork.
@@ -33,41 +34,63 @@ def _offered() -> list[PushedRow]:
     return rows + rows[:50]
 
 
-def _greatest(rows: Sequence[PushedRow]) -> list[PushedRow]:
-    """What is left when rows come in order."""
-    kept = {(row.key, row.slot): row for row in sorted(rows, key=lambda row: row.rank)}
-    return sorted(kept.values(), key=lambda row: (row.key, row.event_us, row.known_us, row.slot))
+def _offered_newest() -> list[PushedRow]:
+    """Rows whose slots tell when they happened, and that are known before and after NOW."""
+    draw, rows = random.Random(8), []  # noqa: S311
+    for _ in range(150):
+        event = draw.choice([1, 2, 4, 4, 6, 8])
+        slot = b"%d %d" % (event, draw.choice([1, 2]))
+        rows.append(PushedRow(draw.choice(EVERYONE), slot, event, draw.choice([3, 7, 8]), draw.choice([b"v", b"w"])))
+    return rows + rows[:50]
 
 
-def _push_all(backend: Backend, seed: int) -> list[PushedRow]:
-    """One writer's work: all rows, in an order of its own, a few at a time. Which were written."""
-    rows, written = _offered(), []
+def _left(rows: Sequence[PushedRow], newest_at_us: int | None) -> list[PushedRow]:
+    """What is left of rows, in whatever order they come."""
+    kept = list({(row.key, row.slot): row for row in sorted(rows, key=lambda row: row.rank)[::-1]}.values())
+    if newest_at_us is None:
+        return _sorted(kept)
+    seen = [row for row in kept if max(row.event_us, row.known_us) <= newest_at_us]
+    newest = {key: max(row.event_us for row in seen if row.key == key) for key in EVERYONE}
+    return _sorted([row for row in kept if row.event_us >= newest[row.key]])
+
+
+def _sorted(rows: Sequence[PushedRow]) -> list[PushedRow]:
+    return sorted(rows, key=astuple)
+
+
+def _push_all(backend: Backend, offered: Sequence[PushedRow], now: int | None, seed: int) -> list[tuple[bytes, bytes]]:
+    """One writer's work: all rows, in an order of its own, a few at a time. Which slots were new."""
+    rows, new = list(offered), []
     draw = random.Random(seed)  # noqa: S311
     draw.shuffle(rows)
     while rows:
         batch = [rows.pop() for _ in range(min(len(rows), draw.randint(1, 9)))]
-        written += [row for row, was in zip(batch, backend.push(VIEW, batch), strict=True) if was]
-    return written
+        new += [
+            (row.key, row.slot) for row, is_new in zip(batch, backend.push(VIEW, batch, now), strict=True) if is_new
+        ]
+    return new
 
 
-def test_writers_in_threads_end_as_one(backend: Backend) -> None:
-    """Many writers of the same rows, each in an order of its own, leave the greatest; each was written once."""
-    works = [partial(_push_all, backend, seed) for seed in range(WRITERS)]
-    written = [row for rows in in_threads(*works) for row in rows]
-    left = _greatest(_offered())
-    assert list(backend.pushed(VIEW)) == left
-    assert len(written) == len(set(written))
-    assert set(left) <= set(written)
+@pytest.mark.parametrize(("offered", "now"), [(_offered(), None), (_offered_newest(), 7)], ids=["all", "newest"])
+def test_writers_in_threads_end_as_one(backend: Backend, offered: list[PushedRow], now: int | None) -> None:
+    """Many writers of the same rows, each in an order of its own, leave the same ones; each slot was new once."""
+    works = [partial(_push_all, backend, offered, now, seed) for seed in range(WRITERS)]
+    new = [place for places in in_threads(*works) for place in places]
+    left, found = _left(offered, now), list(backend.pushed(VIEW))
+    assert _sorted(found) == left
+    assert found == in_order(found)
+    assert len(new) == len(set(new))
+    assert {(row.key, row.slot) for row in left} <= set(new)
 
 
 def _in_process(backend: Backend, seed: int, answer: Any) -> None:
-    answer.send(_push_all(backend, seed))
+    answer.send(_push_all(backend, _offered(), None, seed))
 
 
 def test_writers_in_processes_end_as_one(outside_place: Any) -> None:
     """The same of processes that were forked from one that had the backend open; its own connection is left whole."""
-    backend = outside_place.open()
-    backend.push(VIEW, [pushed_row(b"first", 1)])
+    backend, first = outside_place.open(), pushed_row(b"first", 1)
+    backend.push(VIEW, [first])
     context = multiprocessing.get_context("fork")
     pipes = [context.Pipe(duplex=False) for _ in range(WRITERS)]
     processes = [
@@ -75,14 +98,15 @@ def test_writers_in_processes_end_as_one(outside_place: Any) -> None:
     ]
     for process in processes:
         process.start()
-    written = [row for taken, _ in pipes for row in taken.recv()]
+    new = [place for taken, _ in pipes for place in taken.recv()]
     for process in processes:
         process.join()
-    left = _greatest([*_offered(), pushed_row(b"first", 1)])
+    left, found = _left([*_offered(), first], None), list(backend.pushed(VIEW))
     assert [process.exitcode for process in processes] == [0] * WRITERS
-    assert list(backend.pushed(VIEW)) == list(outside_place.open().pushed(VIEW)) == left
-    assert len(written) == len(set(written))
-    assert set(left) <= {*written, pushed_row(b"first", 1)}
+    assert found == list(outside_place.open().pushed(VIEW))
+    assert _sorted(found) == left
+    assert len(new) == len(set(new))
+    assert {(row.key, row.slot) for row in left} == {*new, (first.key, first.slot)}
 
 
 def test_a_fork_opens_a_connection_of_its_own(outside_place: Any) -> None:
@@ -94,7 +118,7 @@ def test_a_fork_opens_a_connection_of_its_own(outside_place: Any) -> None:
     def child() -> None:
         for turn in range(3):
             theirs.recv()
-            backend.push(VIEW, [pushed_row(b"k", turn)])
+            backend.push(VIEW, [pushed_row(b"k", -turn)])
             theirs.send(look(backend, [b"k", b"key 0"]))
         backend.close()
         theirs.send("closed")
@@ -105,10 +129,10 @@ def test_a_fork_opens_a_connection_of_its_own(outside_place: Any) -> None:
         assert look(backend, [b"k"]).state == [None]
         mine.send("go on")
         assert mine.recv().state == [None, b"parent"]
-        assert list(backend.pushed(VIEW)) == [pushed_row(b"k", turn)]
+        assert list(backend.pushed(VIEW)) == [pushed_row(b"k", -turn)]
     assert mine.recv() == "closed"
     process.join()
-    assert backend.push(VIEW, [pushed_row(b"k", 9)]) == [True]
+    assert backend.push(VIEW, [pushed_row(b"k", 9, slot=b"9")]) == [True]
     assert (process.exitcode, look(backend, [b"key 0"]).state) == (0, [b"parent"])
 
 
@@ -166,6 +190,8 @@ def test_nothing_is_lost_or_counted_twice(backend: Backend, way: str) -> None:
                 backend.push(VIEW, [_event(key, number) for key in EVERYONE])
                 if number % 3 == 2:
                     materialisation.run()
+                    again = [_event(key, told) for key in EVERYONE for told in range(number + 1)]
+                    assert backend.push(VIEW, again) == [False] * len(again)
         finally:
             done.set()
 
@@ -187,12 +213,14 @@ def test_nothing_is_lost_or_counted_twice(backend: Backend, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["replace", "update"])
 def test_writers_beside_a_materialisation(backend: Backend, way: str) -> None:
-    """What several writers push while state is replaced ends in the state or beside it, and nowhere twice."""
+    """What several writers push, and push again, while state is replaced ends in it or beside it, nowhere twice."""
     each, left = 20, threading.Semaphore(0)
 
     def write(writer: int) -> None:
         for number in range(writer * each, (writer + 1) * each):
-            assert backend.push(VIEW, [_event(key, number) for key in EVERYONE]) == [True] * len(EVERYONE)
+            events = [_event(key, number) for key in EVERYONE]
+            assert backend.push(VIEW, events) == [True] * len(EVERYONE)
+            assert backend.push(VIEW, events) == [False] * len(EVERYONE)
         left.release()
 
     def materialise() -> None:

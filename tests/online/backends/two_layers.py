@@ -1,6 +1,6 @@
 """Words that the tests of backends share: rows, what a reader finds, and what is there at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from storekeeper.online.backends import Asked, Backend, Found, PushedRow, Settled, StateRow, ViewMeta
@@ -8,6 +8,22 @@ from storekeeper.online.backends import Asked, Backend, Found, PushedRow, Settle
 VIEW = 'shop/a "quoted" %s; DROP TABLE view'
 META = ViewMeta(10, {"cents": "int"}, "made from this")
 NO_META = ViewMeta(None, {})
+OTHER = "shop/other"
+ODD_KEYS = [
+    b"",
+    b"\x00",
+    b"\x00\x00",
+    b"a",
+    b"a\x00",
+    b"a\x00b",
+    b"a%b",
+    b"a'\"\\b",
+    b"\x7f",
+    b"\x80",
+    b"\xff",
+    b"\xff\x00",
+]
+ODD_SLOTS = [*ODD_KEYS[::-1], bytes(255)]
 KEYS = [b"key 0", b"key 1", b"key 2"]
 
 
@@ -23,7 +39,12 @@ def pushed_row(key: bytes, time: int, value: bytes = b"p", *, slot: bytes = b"",
 
 def settled(row: PushedRow) -> Settled:
     """What a materialisation says that saw a pushed row in its source."""
-    return Settled(row.key, row.slot, row.event_us, row.known_us)
+    return Settled(row.key, row.slot)
+
+
+def in_order(rows: Iterable[PushedRow]) -> list[PushedRow]:
+    """Rows as a backend tells them: those that agree in both times stand as they came."""
+    return sorted(rows, key=lambda row: (row.key, row.event_us, row.known_us))
 
 
 def look(backend: Backend, keys: Sequence[bytes], view: str = VIEW) -> Found:
