@@ -24,7 +24,7 @@ from storekeeper.online.entity_keys import key_bytes
 from storekeeper.online.event_ids import event_ids
 from storekeeper.online.latest_rows import encode_rows
 from storekeeper.online.layers import EncodedRows
-from storekeeper.online.view_state import ViewState
+from storekeeper.online.view_state import ViewState, to_us
 from storekeeper.testing.memory import MemoryBackend
 
 NOON = datetime(2020, 3, 1, 12, tzinfo=UTC)
@@ -82,6 +82,12 @@ class Log:
         Whether the source has a column that tells events apart.
     spills
         Whether the source is more than memory may hold.
+    pushed_to
+        Whether the view is over a push source.
+    told
+        What was pushed of each event, as it was known first.
+    held
+        What the source had of each event at the last materialisation.
     """
 
     folder: Path
@@ -92,6 +98,8 @@ class Log:
     backend: Backend = field(default_factory=MemoryBackend)
     source: list[dict[str, Any]] = field(default_factory=list)
     told: dict[int, dict[str, Any]] = field(default_factory=dict)
+    held: dict[int, dict[str, Any]] = field(default_factory=dict)
+    pushed_to: bool = True
 
     @property
     def plan(self) -> ViewPlan:
@@ -104,7 +112,7 @@ class Log:
         types = {window.name: TYPES[window.name] for window in self.windows}
         return ViewPlan(
             "view", source, ("user_id",), {"user_id": pa.int64()}, "at", "known", 0,
-            types or {"amount": pa.float64(), "word": pa.string()}, self.windows,
+            types or {"amount": pa.float64(), "word": pa.string()}, self.windows, self.pushed_to,
         )  # fmt: skip
 
     @property
@@ -123,20 +131,21 @@ class Log:
         """Let the source have an event, known from now on."""
         self.source.append(event.row(self.now))
 
-    def push(self, event: Event) -> None:
-        """Push an event, as a retry or before the source has it."""
-        row = event.row(self.now)
-        rows = pa.Table.from_pylist([row], SCHEMA)
-        self.told[event.number] = row
-        self.backend.push("small/view", self._encoded(rows))
+    def push(self, event: Event, known: datetime | None = None) -> bool:
+        """Push an event, as a retry or before the source has it, known since some time. Whether it was new."""
+        row = event.row(known or self.now)
+        self.told[event.number] = min(self.told.get(event.number, row), row, key=lambda told: told["known"])
+        newest = {} if self.windows else {"newest_at_us": to_us(self.now)}
+        (is_new,) = self.backend.push("small/view", self._encoded(pa.Table.from_pylist([row], SCHEMA)), **newest)
+        return is_new
 
     def _encoded(self, rows: pa.Table) -> list[PushedRow]:
+        ids = event_ids(rows, self.plan, "number" if self.id_column else None)
         if not self.windows:
-            return encode_rows(rows, self.plan).pushed()
+            return encode_rows(rows, self.plan).pushed(ids)
         blobs = encode_events(rows, self.state.layout(), event_time="at", known_time="known")
         times = [rows[name].cast(pa.int64()).to_numpy() for name in ("at", "known")]
-        encoded = EncodedRows(key_bytes(rows.select(["user_id"])), times[0], times[1], blobs)
-        return encoded.pushed(event_ids(rows, self.plan, "number" if self.id_column else None))
+        return EncodedRows(key_bytes(rows.select(["user_id"])), times[0], times[1], blobs).pushed(ids)
 
     def materialise(self, lookback: timedelta | None = None, backend: Backend | None = None) -> Outcome:
         """Bring the view's state to now; without a lookback all of it."""
@@ -144,7 +153,9 @@ class Log:
         budget = MemoryBudget(1 if self.spills else 10**9, 10**9, self.folder / "spill")
         state = ViewState(self.plan, "small/view", backend or self.backend)
         fingerprints = Fingerprints(self.config, [self.plan])
-        return materialise(state, self.config, Run(self.now, lookback), fingerprints, budget)
+        outcome = materialise(state, self.config, Run(self.now, lookback), fingerprints, budget)
+        self.held = {row["number"]: row for row in self.source}
+        return outcome
 
     def served(self) -> list[dict[str, Any]]:
         """What the online store answers of each user now."""
@@ -154,10 +165,15 @@ class Log:
     def expected(self) -> list[dict[str, Any]]:
         """What the kernel answers of the source's events and of those that were pushed and aren't in it."""
         there = {row["number"] for row in self.source}
-        rows = [*self.source, *(row for number, row in self.told.items() if number not in there)]
+        return self._answered([*self.source, *(row for number, row in self.told.items() if number not in there)])
+
+    def expected_meanwhile(self) -> list[dict[str, Any]]:
+        """What the kernel answers of what was pushed, or was in the source at the last materialisation."""
+        return self._answered(list({**self.told, **self.held}.values()))
+
+    def _answered(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         asking = {"user_id": pa.array(USERS, pa.int64()), "now": pa.array([self.now] * len(USERS), TIMESTAMP)}
-        events = pa.Table.from_pylist(rows, SCHEMA)
-        plan = self.plan
+        events, plan = pa.Table.from_pylist(rows, SCHEMA), self.plan
         return values_at(plan, list(plan.types), events, pa.table(asking), time="now", cutoff=True).to_pylist()
 
     def written(self, backend: Backend | None = None) -> tuple[Any, ...]:
@@ -166,9 +182,9 @@ class Log:
 
 
 def layers(backend: Backend) -> tuple[Any, ...]:
-    """A view's meta, state and pushed rows."""
+    """A view's meta, state, pushed rows and what is remembered of those that went."""
     from storekeeper.online.backends import Asked
 
     keys: Sequence[bytes] = backend.keys("small/view")
     (found,) = backend.read([Asked("small/view", keys)])
-    return backend.meta("small/view"), keys, found
+    return backend.meta("small/view"), keys, found, sorted(backend.remembered("small/view"))

@@ -27,11 +27,25 @@ class Telling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
-        return self._backend.replace(view, self._rows(rows), meta, self._rows(settled))
+    def replace(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
+        return self._backend.replace(view, self._rows(rows), meta, self._rows(settled), forget_before_us)
 
-    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
-        return self._backend.update(view, self._rows(rows), meta, self._rows(settled))
+    def update(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
+        return self._backend.update(view, self._rows(rows), meta, self._rows(settled), forget_before_us)
 
     def _rows(self, rows: Iterable[Any]) -> Iterator[Any]:
         self._told.send_bytes(b"begins")

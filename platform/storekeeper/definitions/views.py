@@ -41,6 +41,8 @@ class ViewPlan:
         Declared Arrow type per feature, in the order of the aggregations, or of the view where it has none.
     windows
         For windowed views one entry a feature; empty for latest-value views.
+    is_pushed
+        Whether events are pushed to it: its source is a push source.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ViewPlan:
     ttl_us: int
     types: dict[str, pa.DataType]
     windows: tuple[WindowFeature, ...]
+    is_pushed: bool = False
 
     @property
     def is_windowed(self) -> bool:
@@ -113,6 +116,7 @@ def plan_view(view: FeatureView) -> ViewPlan:
         ttl_us=_microseconds(view.ttl) or 0,
         types=_types(view, {field.name for field in view.entity_columns} | {DUMMY_ENTITY_ID}, windows),
         windows=windows,
+        is_pushed=isinstance(getattr(view, "stream_source", None), PushSource),
     )
 
 

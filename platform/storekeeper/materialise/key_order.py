@@ -1,6 +1,6 @@
 """Encoded rows in the order of their keys: in memory, or merged from sorted runs on disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from heapq import merge
 from operator import attrgetter
@@ -63,6 +63,16 @@ class KeyOrder:
             return in_key_order(self._whole)
         return merge(*map(_read, self._runs), key=attrgetter("key"))
 
+    def times_of(self, keys: Collection[bytes]) -> dict[bytes, tuple[int, int]]:
+        """Event time and knowledge time of each of the keys that has a row."""
+        parts = [self._whole] if self._whole is not None else map(_read_times, self._runs)
+        return {
+            key: (int(part.event_us[place]), int(part.known_us[place]))
+            for part in (parts if keys else ())
+            for place, key in enumerate(part.keys)
+            if key is not None and key in keys
+        }
+
     def _write(self, rows: EncodedRows) -> None:
         if self._folder is None:
             self._folder = self._stack.enter_context(self._budget.scratch())
@@ -99,3 +109,10 @@ def _read(path: Path) -> Iterator[StateRow]:
     with pa.ipc.open_file(str(path)) as file:
         for number in range(file.num_record_batches):
             yield from map(StateRow, *(column.to_pylist() for column in file.get_batch(number).columns))
+
+
+def _read_times(path: Path) -> EncodedRows:
+    """The rows without their blobs."""
+    with pa.ipc.open_file(str(path), options=pa.ipc.IpcReadOptions(included_fields=[0, 1, 2])) as file:
+        rows = file.read_all()
+    return EncodedRows(rows["key"].to_pylist(), rows["event_us"].to_numpy(), rows["known_us"].to_numpy(), ())

@@ -39,11 +39,21 @@ class Run:
         state.
     only_changed
         Whether nothing is done where state stands at that instant and was made from the same definition and rows.
+    horizon
+        How long after an event was taken into state it is known again when it is pushed.
     """
 
     until: datetime
     lookback: timedelta | None = None
     only_changed: bool = False
+    horizon: timedelta = timedelta(days=1)
+
+    def goal(self, meta: ViewMeta | None, made_from: str, standing: ViewMeta | None = None) -> Goal:
+        """What state is to be made where there is some that was made before, or none."""
+        until_us = to_us(self.until)
+        forgotten_us = max(until_us - self.horizon // timedelta(microseconds=1), _EARLIEST_US)
+        stands_us = meta.until_us if meta is not None and meta.until_us is not None else forgotten_us
+        return Goal(until_us, made_from, standing, min(stands_us, forgotten_us), forgotten_us)
 
 
 def materialise(
@@ -61,14 +71,15 @@ def materialise(
     outcome = None
     if run.lookback is not None and meta is not None and _can_go_on(meta, state.plan, run.until):
         since = _since(meta, run.lookback)
-        outcome = _incremental(state, config, meta, since, run.until, budget)
+        goal = run.goal(meta, f"{view_hash(state.plan)}:", meta)
+        outcome = _incremental(state, config, goal, since, budget)
     if outcome is None:
         made_from = f"{view_hash(state.plan)}:{fingerprints.of(state.plan, run.until)}"
         if run.only_changed and meta and (meta.until_us, meta.made_from) == (to_us(run.until), made_from):
             count = state.backend.count(state.name)
             outcome = Outcome(state.plan.name, "unchanged", None, run.until, 0, count, 0, 0)
         else:
-            outcome = _full(state, config, Goal(to_us(run.until), made_from), budget)
+            outcome = _full(state, config, run.goal(meta, made_from), budget)
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
@@ -95,16 +106,15 @@ def _full(state: ViewState, config: RepoConfig, goal: Goal, budget: MemoryBudget
 
 
 def _incremental(
-    state: ViewState, config: RepoConfig, meta: ViewMeta, since: datetime, until: datetime, budget: MemoryBudget
+    state: ViewState, config: RepoConfig, goal: Goal, since: datetime, budget: MemoryBudget
 ) -> Outcome | None:
     """None where the source's columns are of other kinds than those that state was made from."""
-    plan = state.plan
-    goal = Goal(to_us(until), f"{view_hash(plan)}:", meta)
+    plan, until = state.plan, from_us(goal.until_us)
     pushed = list(state.backend.pushed(state.name))
     with OpenSources(config, budget.database_bytes) as sources:
         source = sources.open(plan.source)
         reader = Reader(source, plan)
-        if plan.is_windowed and _kinds(source, plan) != meta.kinds:
+        if goal.standing is None or (plan.is_windowed and _kinds(source, plan) != goal.standing.kinds):
             return None
         with closing(_changed_parts(reader, source, plan, since, until, pushed, budget)) as parts:
             entities, settled = write_state(state, parts, goal, budget, pushed)
@@ -137,8 +147,8 @@ def _changed_parts(
 
 
 def _columns(plan: ViewPlan, pushed: list[PushedRow]) -> tuple[str, ...]:
-    """What state is made of, and by what its events are told apart where some were pushed."""
-    id_column = event_id_column(plan.source) if plan.is_windowed and pushed else None
+    """What state is made of, and by what its events are told apart where some were pushed, or may be."""
+    id_column = event_id_column(plan.source) if plan.is_pushed or pushed else None
     return tuple(dict.fromkeys([*plan.source_columns(list(plan.types)), *([id_column] if id_column else [])]))
 
 

@@ -1,81 +1,56 @@
 """Which pushed rows new state makes needless: those that it holds, and those that nobody can see any more."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-
-import numpy as np
-import pyarrow as pa
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from storekeeper.definitions import ViewPlan
-from storekeeper.history.columns import times_us
 from storekeeper.history.state import plan_latest
 from storekeeper.history.state.layout import StateLayout
-from storekeeper.online.backends import PushedRow
-from storekeeper.online.event_ids import content_of, event_id_column, event_ids
-from storekeeper.online.layers import EncodedRows, unreadable
+from storekeeper.materialise.seen_events import SeenEvents
+from storekeeper.materialise.standing import Times, overtaken
+from storekeeper.online.backends import PushedRow, Settled
+from storekeeper.online.layers import unreadable
 
 
-class Settling:
-    """Watches a materialisation at `until_us`, and tells which of the pushed rows it has settled.
+@dataclass(frozen=True)
+class NewState:
+    """What there is to know of new state, before it is put in place.
 
-    Parameters
+    Attributes
     ----------
-    pushed
-        All that wait, as they were before the source was read: what is pushed later isn't taken for settled.
+    plan
+        How the view is computed.
+    until_us
+        The instant at which it stands.
+    seen
+        The events that it was made of.
+    layout
+        Of a windowed view's state; None for a latest-value view.
+    times
+        Of a latest-value view, event time and knowledge time of each key that has pushed rows.
     """
 
-    def __init__(self, plan: ViewPlan, pushed: Sequence[PushedRow], until_us: int) -> None:
-        self.pushed = pushed
-        self._plan, self._until_us = plan, until_us
-        self._waiting = {content_of(row.slot) for row in pushed}
-        self._times = np.unique(np.array([row.event_us for row in pushed], np.int64))
-        self._seen: Counter[bytes] = Counter()
-        self._overtaken: dict[tuple[bytes, bytes], PushedRow] = {}
+    plan: ViewPlan
+    until_us: int
+    seen: SeenEvents
+    layout: StateLayout | None
+    times: Times
 
-    def watch(self, events: pa.Table, rows: EncodedRows) -> None:
-        """See what was read, and the state that was made of it."""
-        if not self.pushed:
-            return
-        if self._plan.is_windowed:
-            self._seen.update(filter(self._waiting.__contains__, map(content_of, self._ids(events))))
-        else:
-            self.overtaken(rows.no_newer(self.pushed))
+    def settled(self, pushed: Sequence[PushedRow]) -> list[Settled]:
+        """The pushed rows that go; the state holds those that are remembered."""
+        gone = {(row.key, row.slot): False for row in self._unseen(pushed)}
+        gone |= {(row.key, row.slot): bool(row.slot) for row in overtaken(pushed, self.times)}
+        gone |= {(row.key, row.slot): True for row in self.seen.among(pushed)}
+        return [Settled(key, slot, is_remembered) for (key, slot), is_remembered in gone.items()]
 
-    def overtaken(self, pushed: Iterable[PushedRow]) -> None:
-        """Settle rows of a latest-value view that its state has overtaken."""
-        self._overtaken |= {(row.key, row.slot): row for row in pushed}
+    def never_pushed(self, settled: Sequence[Settled]) -> Iterator[Settled]:
+        """Slots of events that the state holds and that weren't pushed, but may be yet."""
+        told = {(one.key, one.slot) for one in settled}
+        return (one for one in self.seen.named() if (one.key, one.slot) not in told)
 
-    def settled(self, layout: StateLayout | None) -> list[PushedRow]:
-        """The rows that go; `layout` is that of a windowed view's new state."""
-        if not self.pushed:
-            return []
-        read_as = plan_latest(self._plan.types if layout is None else layout.types)
-        gone = {(row.key, row.slot): row for row in unreadable(self.pushed, read_as)} | self._overtaken
-        if layout is not None:
-            gone |= {(row.key, row.slot): row for row in [*self._held(), *filter(self._is_past, self.pushed)]}
-        return list(gone.values())
-
-    def _held(self) -> Iterator[PushedRow]:
-        """As many of equal events as the state holds."""
-        left = self._seen.copy()
-        for row in self.pushed:
-            if left[content_of(row.slot)] > 0:
-                left[content_of(row.slot)] -= 1
-                yield row
-
-    def _is_past(self, row: PushedRow) -> bool:
-        """Whether no window reaches it, now or later."""
-        reach = self._plan.longest_window_us
-        return reach is not None and row.event_us < self._until_us - reach
-
-    def _ids(self, events: pa.Table) -> list[bytes]:
-        """Ids of the events that the state holds, at least of all that may be among the pushed."""
-        plan, id_column = self._plan, event_id_column(self._plan.source)
-        time = times_us(plan.event_time, events.column(plan.event_time))
-        held = time < self._until_us
-        if plan.known_time:
-            held &= times_us(plan.known_time, events.column(plan.known_time), fallback=time) <= self._until_us
-        if id_column is None:
-            # An event's time is part of what it is.
-            held &= np.isin(time, self._times)
-        return event_ids(events.filter(pa.array(held)), plan, id_column) if held.any() else []
+    def _unseen(self, pushed: Sequence[PushedRow]) -> Iterator[PushedRow]:
+        """Rows of another definition of the view, and rows that no window reaches, now or later."""
+        yield from unreadable(pushed, plan_latest(self.plan.types if self.layout is None else self.layout.types))
+        reach = self.plan.longest_window_us if self.plan.is_windowed else None
+        if reach is not None:
+            yield from (row for row in pushed if row.event_us < self.until_us - reach)

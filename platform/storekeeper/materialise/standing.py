@@ -1,6 +1,6 @@
 """The state that stands, where new rows are put beside it: the newer of the two counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -8,6 +8,9 @@ from storekeeper.history.state import row_times
 from storekeeper.online.backends import Asked, PushedRow
 from storekeeper.online.layers import EncodedRows
 from storekeeper.online.view_state import ViewState
+
+#: Event time and knowledge time of each key's state, of a latest-value view.
+Times = Mapping[bytes, tuple[int, int]]
 
 _KEYS_AT_ONCE = 10_000
 
@@ -29,14 +32,21 @@ def newer_than_standing(state: ViewState, rows: EncodedRows) -> EncodedRows:
     )
 
 
-def overtaken_by_standing(state: ViewState, pushed: Sequence[PushedRow]) -> list[PushedRow]:
-    """Pushed rows of a latest-value view that are no newer than the state that stands."""
-    held = standing_times(state, [row.key for row in pushed])
-    return [
-        row
-        for row, there in zip(pushed, held, strict=True)
-        if there is not None and (row.event_us, row.known_us) <= there
-    ]
+def overtaken(pushed: Sequence[PushedRow], times: Times) -> Iterator[PushedRow]:
+    """Pushed rows of a latest-value view that are older than their entity's state.
+
+    A row that agrees with the state in both times may have come behind it (rule 4), unless it was seen in the source.
+    Rows without a slot, as older releases wrote them, can't be seen there.
+
+    Parameters
+    ----------
+    times
+        Event time and knowledge time of each key's state.
+    """
+    for row in pushed:
+        own, there = (row.event_us, row.known_us), times.get(row.key)
+        if there is not None and (own < there or (own == there and not row.slot)):
+            yield row
 
 
 def standing_times(state: ViewState, keys: Sequence[bytes]) -> list[tuple[int, int] | None]:
