@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from online.backends.two_layers import KEYS, META, VIEW, contents, look, pushed_row, settled, state_rows
+from online.backends.two_layers import KEYS, META, VIEW, contents, look, pushed_row, state_rows
 from servers.redis_server import Redis
 from storekeeper.errors import SettingError, SourceError
-from storekeeper.online.backends import Asked, Backend, Found, PushedRow, StateRow, ViewMeta, redis_staging
+from storekeeper.online.backends import Asked, Backend, Found, PushedRow, Settled, StateRow, ViewMeta, redis_staging
 from storekeeper.online.backends.redis import RedisBackend
 from storekeeper.online.backends.redis_layout import names
-from storekeeper.online.backends.redis_pushed import pack, unpack, values
 from storekeeper.testing.memory import MemoryBackend
 
 # Python 3.12 warns of threads at a fork.
@@ -48,26 +47,36 @@ def _left(server: Redis, pattern: str = "*") -> list[str]:
 def test_a_shard_is_one_slot(view: str, shard: int) -> None:
     """All keys of a shard fall into one slot of a cluster, whatever its view is called; shards don't all."""
     its = names(view, shard)
-    keys = [its.state, its.pushed, its.meta, its.writer, its.next(b"token")]
+    keys = [its.state, its.pushed, its.remembered, its.meta, its.writer, its.next(b"token")]
     assert len(set(keys)) == len(keys)
     assert len({key_slot(key) for key in keys}) == 1
     assert len({key_slot(names(view, other).state) for other in range(8)}) > 1
     assert its != names("%7Ba", shard) != names("{a", shard)
 
 
+def _settled(rows: Sequence[PushedRow]) -> list[Settled]:
+    """What a materialisation says that saw pushed rows in its source, and can't read every fifth."""
+    return [Settled(row.key, row.slot, place % 5 > 0) for place, row in enumerate(rows)]
+
+
 def _live(backend: Backend, view: str) -> Iterator[Any]:
     """All that a view may go through; after every step, what can be known of it."""
-    rows = [pushed_row(b"%d" % (i % 40), i, b"%d" % i, slot=b"%d" % (i % 3)) for i in range(1300)]
-    backend.create(view)
-    yield contents(backend, view)
-    yield backend.push(view, rows[::-1]), contents(backend, view)
-    yield backend.replace(view, MANY, META, map(settled, rows[::2])), contents(backend, view)
-    yield backend.push(view, rows), contents(backend, view)
-    yield backend.update(view, state_rows(b"x"), META, map(settled, rows)), contents(backend, view)
-    yield backend.replace(view, state_rows(b"y"), META), contents(backend, view)
+    rows = [pushed_row(b"%d" % (i % 40), i, b"%d" % i, slot=b"%d" % (i % 7)) for i in range(1300)]
+
+    def told(answer: Any = None) -> Any:
+        return answer, contents(backend, view), list(backend.remembered(view))
+
+    yield told(backend.create(view))
+    yield told(backend.push(view, rows[::-1]))
+    yield told(backend.replace(view, MANY, META, _settled(rows[::2])))
+    yield told(backend.push(view, rows))
+    yield told(backend.push(view, rows, 700))
+    yield told(backend.update(view, state_rows(b"x"), ViewMeta(20, {}), _settled(rows[3::4]), 11))
+    yield told(backend.push(view, rows, 1300))
+    yield told(backend.replace(view, state_rows(b"y"), META, [], 21))
     yield backend.read([Asked(view, [b"1", *KEYS, b"2"]), Asked("other", KEYS)]), backend.views()
     backend.drop(view)
-    yield contents(backend, view), backend.views()
+    yield told(), backend.views()
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -82,11 +91,13 @@ def test_a_cluster_is_never_asked_across_slots(redis_in_cluster: Redis, shards: 
 
 
 def test_nothing_is_left_behind(server: Redis, backend: RedisBackend) -> None:
-    """A view has three keys and the list of views; when it is dropped, Redis is as empty as before."""
-    backend.replace(VIEW, state_rows(b"v"), META)
+    """A view has four keys and the list of views; when it is dropped, Redis is as empty as before."""
+    backend.replace(VIEW, state_rows(b"v"), META, [Settled(b"k", b"settled")])
     backend.push(VIEW, [pushed_row(b"k", 1)])
     its = names(VIEW)
-    assert _left(server) == sorted(key.decode() for key in (its.state, its.pushed, its.meta, b"sk:views"))
+    assert _left(server) == sorted(
+        key.decode() for key in (its.state, its.pushed, its.remembered, its.meta, b"sk:views")
+    )
     assert server.tell("HGETALL", its.state) == dict.fromkeys(KEYS, b"v")
     backend.drop(VIEW)
     assert _left(server) == []
@@ -99,6 +110,7 @@ def test_all_processes_say_the_same_shards(server: Redis, backend: RedisBackend)
     for work in (
         lambda: other.read([Asked(VIEW, [b"k"])]), lambda: other.replace(VIEW, [], META), lambda: other.keys(VIEW),
         lambda: other.push(VIEW, []), lambda: other.count(VIEW), lambda: other.pushed(VIEW), lambda: other.create(VIEW),
+        lambda: other.remembered(VIEW),
     ):  # fmt: skip
         with pytest.raises(SourceError, match=r"lies in 1 shard\(s\), and this store is set to 2"):
             work()
@@ -131,7 +143,7 @@ def test_pushed_rows_are_looked_for_where_there_are_any(server: Redis, backend: 
     for lookups in (4, 3):
         assert backend.read(asked) == [Found([b"v"] * 3, [1], [b"p"]), others]
         assert _lookups(server) == lookups
-    backend.update(VIEW, [], META, [settled(row)])
+    backend.update(VIEW, [], META, [Settled(row.key, row.slot)])
     for lookups in (3, 2):
         assert backend.read(asked) == [Found([b"v"] * 3, [], []), others]
         assert _lookups(server) == lookups
@@ -172,7 +184,7 @@ def test_of_two_writers_the_later_one_stays(server: Redis, backend: RedisBackend
         backend.replace(VIEW, state_rows(b"later"), META)
 
     with pytest.raises(SourceError, match="Another replacement of the same view began meanwhile"):
-        backend.replace(VIEW, rows(), ViewMeta(99, {}), [settled(row)])
+        backend.replace(VIEW, rows(), ViewMeta(99, {}), [Settled(row.key, row.slot)])
     assert contents(backend) == (META, [b"k", *KEYS], [None, *[b"later"] * 3], 3, [row])
     assert _left(server, "*next*") + _left(server, "*writer*") == []
 
@@ -203,46 +215,3 @@ def test_a_large_update_is_put_in_portions(server: Redis, monkeypatch: pytest.Mo
     assert look(backend, [*KEYS, *(row.key for row in MANY)]).state == [b"old"] * 3 + [b"new"] * len(MANY)
     assert _left(server, "*next*") == []
     backend.close()
-
-
-def _push_events(url: str, numbers: Sequence[int]) -> None:
-    backend = RedisBackend(url)
-    for number in numbers:
-        backend.push(VIEW, [pushed_row(b"k", number % 7, slot=b"%d" % number), pushed_row(b"latest", number)])
-    backend.close()
-
-
-def test_processes_push_side_by_side(server: Redis, backend: RedisBackend) -> None:
-    """Events of one entity that two processes push at once are all there, and the latest value is the latest."""
-    context = multiprocessing.get_context("fork")
-    works = [range(0, 300, 2), range(299, 0, -2)]
-    processes = [context.Process(target=_push_events, args=(server.url(), work)) for work in works]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    *events, latest = backend.pushed(VIEW)
-    assert sorted(int(row.slot) for row in events) == list(range(300))
-    assert latest == pushed_row(b"latest", 299)
-
-
-def test_pushed_rows_have_a_format() -> None:
-    """Bytes as documented: times that compare as they are, lengths, slot, value."""
-    row = PushedRow(b"k", b"slot", -1, 2, b"value")
-    written = bytes.fromhex("7fffffffffffffff80000000000000020000000500000004") + b"slotvalue"
-    assert pack(row) == written
-    later = PushedRow(b"k", b"", -1, 3, b"")
-    assert unpack(b"k", pack(later) + written) == [row, later]
-    assert values(pack(later) + written) == [b"value", b""]
-    assert unpack(b"k", b"") == values(b"") == []
-
-
-def test_a_slot_that_looks_like_a_value(backend: RedisBackend) -> None:
-    """A new slot whose bytes stand in another row's value is new all the same."""
-    slot = b"event"
-    hidden = PushedRow(b"k", b"first", 1, 1, len(slot).to_bytes(4, "big") + slot)
-    rows = [hidden, PushedRow(b"k", slot, 1, 1, b"second"), PushedRow(b"k", b"third", 1, 1, b"")]
-    assert [backend.push(VIEW, [row]) for row in rows] == [[True]] * 3
-    assert backend.push(VIEW, rows) == [False] * 3
-    assert look(backend, [b"k"]).pushed == [b"second", hidden.value, b""]

@@ -1,4 +1,4 @@
-"""Online state in Redis: two hashes a view and shard, changed in transactions and by scripts."""
+"""Online state in Redis: two hashes and a sorted set a view and shard, changed in transactions and by scripts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -8,9 +8,11 @@ from storekeeper.errors import SettingError, SourceError
 from storekeeper.online.backends.base import Asked, Found, PushedRow, Settled, StateRow, ViewMeta
 from storekeeper.online.backends.redis_layout import VIEWS, names, read_meta, shard_of, written_meta
 from storekeeper.online.backends.redis_lines import Command, Lines, Transaction
-from storekeeper.online.backends.redis_pushed import PUSH, push_arguments, unpack
+from storekeeper.online.backends.redis_pushed import unpack
 from storekeeper.online.backends.redis_reading import read, split
-from storekeeper.online.backends.redis_staging import ROWS_PER_CALL, settle, staging
+from storekeeper.online.backends.redis_remembered import forget_commands, unpack_remembered
+from storekeeper.online.backends.redis_scripts import push_commands
+from storekeeper.online.backends.redis_staging import settle, staging
 
 _Item = TypeVar("_Item")
 _KEYS_PER_SCAN = 1000
@@ -104,7 +106,14 @@ class RedisBackend:
         ]
         return read(self._lines, asked, moments, self._with_pushed)
 
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def replace(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """All of a view's state, brought beside the old and then put in its place. Returns the row count.
 
         Raises
@@ -112,22 +121,32 @@ class RedisBackend:
         SourceError
             Also if somebody else began to replace or update this view meanwhile, or dropped it.
         """
-        return self._write(view, rows, meta, settled, keep=False)
+        return self._write(view, rows, meta, settled, forget_before_us, keep=False)
 
-    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def update(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """As `replace`, but entities that aren't among the rows keep their state.
 
         The server does nothing else while the rows are put into the state: some two seconds a million rows.
         """
-        return self._write(view, rows, meta, settled, keep=True)
+        return self._write(view, rows, meta, settled, forget_before_us, keep=True)
 
-    def push(self, view: str, rows: Iterable[PushedRow]) -> list[bool]:
-        """Write pushed rows by a script that compares ranks on the server. Which were written."""
+    def push(self, view: str, rows: Iterable[PushedRow], newest_at_us: int | None = None) -> list[bool]:
+        """Write pushed rows by a script that compares ranks on the server. Which are new."""
         self._agree([view])
         offered: list[list[tuple[int, PushedRow]]] = [[] for _ in range(self._shards)]
         for place, row in enumerate(rows):
             offered[shard_of(row.key, self._shards)].append((place, row))
-        by_shard = [_pushes(view, shard, [row for _, row in its]) for shard, its in enumerate(offered)]
+        by_shard = [
+            push_commands(names(view, shard), [row for _, row in its], newest_at_us)
+            for shard, its in enumerate(offered)
+        ]
         by_shard[0].insert(0, self._room(view))
         transactions = [[_listed(view)], *self._moments(by_shard), [_listed(view)]]
         answers = chain.from_iterable(self._lines.transact(transactions)[1:-1])
@@ -136,38 +155,54 @@ class RedisBackend:
         return [digit == ord("1") for _, digit in sorted(zip(places, written, strict=True))]
 
     def pushed(self, view: str) -> Iterator[PushedRow]:
-        """All pushed rows of a view, by key, event time, knowledge time and slot; those that stay all the while."""
+        """All pushed rows of a view, by key, event time, knowledge time and arrival; those that stay all the while."""
         self._agree([view])
-        found = dict(chain.from_iterable(self._scanned(names(view, shard).pushed) for shard in range(self._shards)))
+        found = self._scanned(b"HSCAN", [names(view, shard).pushed for shard in range(self._shards)])
         return chain.from_iterable(unpack(key, found[key]) for key in sorted(found))
+
+    def remembered(self, view: str) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key, slot and instant of all that is remembered of a view; of what stays so all the while."""
+        self._agree([view])
+        found = self._scanned(b"ZSCAN", [names(view, shard).remembered for shard in range(self._shards)])
+        return iter(sorted(unpack_remembered(member, score) for member, score in found.items()))
 
     def close(self) -> None:
         """Close connections; a later call opens them again."""
         self._lines.close()
 
     def _write(
-        self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled], *, keep: bool
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled],
+        forget_before_us: int | None,
+        *,
+        keep: bool,
     ) -> int:
         self._agree([view])
         self._lines.transact([[_listed(view)]])
         with staging(self._lines, view, self._shards) as new:
             counts = new.bring(rows)
-            by_shard = settle(view, settled, self._shards)
+            by_shard = settle(view, settled, meta.until_us, self._shards)
             for shard, count in enumerate(counts):
-                by_shard[shard] = new.take_over(shard, count, keep=keep) + by_shard[shard]
+                forgotten = forget_commands(names(view, shard), forget_before_us)
+                by_shard[shard] = new.take_over(shard, count, keep=keep) + by_shard[shard] + forgotten
             by_shard[0] += [(b"SET", names(view).meta, written_meta(meta, self._shards)), new.ended()]
             # Shard 0 comes last, with the meta: what it says is true of all shards.
             new.switch(counts, [*self._moments(by_shard[::-1]), [_listed(view)]])
         return sum(counts)
 
-    def _scanned(self, name: bytes) -> Iterator[tuple[bytes, bytes]]:
-        cursor = b"0"
-        while True:
-            scan = (b"HSCAN", name, cursor, b"COUNT", _KEYS_PER_SCAN)
-            (((cursor, fields),),) = self._lines.transact([[scan]], reading=True)
-            yield from zip(fields[::2], fields[1::2], strict=True)
-            if cursor == b"0":
-                return
+    def _scanned(self, command: bytes, its_keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """What hashes or sorted sets hold, in many steps; what comes twice meanwhile counts once."""
+        found: dict[bytes, bytes] = {}
+        for name in its_keys:
+            cursor = None
+            while cursor != b"0":
+                scan = (command, name, cursor or b"0", b"COUNT", _KEYS_PER_SCAN)
+                (((cursor, parts),),) = self._lines.transact([[scan]], reading=True)
+                found.update(zip(parts[::2], parts[1::2], strict=True))
+        return found
 
     def _moments(self, by_shard: Sequence[Sequence[_Item]]) -> list[Sequence[_Item]]:
         """What is done to a view's shards as transactions: a cluster takes none across slots."""
@@ -209,12 +244,4 @@ def _listed(view: str) -> Command:
 
 def _all_keys(view: str, shard: int, writer: bytes) -> list[bytes]:
     its = names(view, shard)
-    return [its.meta, its.state, its.pushed, its.writer, its.next(writer)]
-
-
-def _pushes(view: str, shard: int, rows: Sequence[PushedRow]) -> list[Command]:
-    name = names(view, shard).pushed
-    return [
-        (b"EVAL", PUSH, 1, name, *push_arguments(rows[start : start + ROWS_PER_CALL]))
-        for start in range(0, len(rows), ROWS_PER_CALL)
-    ]
+    return [its.meta, its.state, its.pushed, its.remembered, its.writer, its.next(writer)]

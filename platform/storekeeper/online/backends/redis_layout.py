@@ -10,6 +10,7 @@ key                              type    what it holds
 ``sk:{<view>:0}:meta``           string  `ViewMeta` and the number of shards, as JSON
 ``sk:{<view>:<n>}:state``        hash    entity key -> blob
 ``sk:{<view>:<n>}:pushed``       hash    entity key -> its pushed rows, see `redis_pushed`
+``sk:{<view>:<n>}:remembered``   zset    slots that were settled, see `redis_remembered`
 ``sk:{<view>:0}:writer``         string  who replaces or updates state now: a token
 ``sk:{<view>:<n>}:next:<token>`` hash    what that writer has brought so far, as in ``state``
 ===============================  ======  =============================================================
@@ -31,6 +32,7 @@ class Names:
 
     state: bytes
     pushed: bytes
+    remembered: bytes
     meta: bytes
     writer: bytes
     next_prefix: bytes
@@ -49,7 +51,7 @@ def names(view: str, shard: int = 0) -> Names:
     """
     plain = view.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
     tag = f"sk:{{{plain}:{shard}}}:".encode()
-    return Names(tag + b"state", tag + b"pushed", tag + b"meta", tag + b"writer", tag + b"next:")
+    return Names(tag + b"state", tag + b"pushed", tag + b"remembered", tag + b"meta", tag + b"writer", tag + b"next:")
 
 
 def shard_of(key: bytes, shards: int) -> int:

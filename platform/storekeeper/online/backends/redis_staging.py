@@ -13,9 +13,8 @@ from storekeeper.errors import SourceError
 from storekeeper.online.backends.base import Settled, StateRow
 from storekeeper.online.backends.redis_layout import names, shard_of
 from storekeeper.online.backends.redis_lines import Command, Lines, Transaction, exchange, send
-from storekeeper.online.backends.redis_pushed import SETTLE, settle_arguments
+from storekeeper.online.backends.redis_scripts import settle_commands
 
-ROWS_PER_CALL = 500
 _ROWS_PER_COMMAND = 1000
 _BYTES_PER_COMMAND = 1 << 20
 _COMMANDS_AHEAD = 8
@@ -137,19 +136,13 @@ def unlink_next(lines: Lines, view: str, shards: int, token: bytes) -> None:
     lines.transact([[(b"UNLINK", names(view, shard).next(token))] for shard in range(shards)])
 
 
-def settle(view: str, settled: Iterable[Settled], shards: int) -> list[list[Command]]:
-    """Commands that take settled rows away, by shard."""
+def settle(view: str, settled: Iterable[Settled], until_us: int | None, shards: int) -> list[list[Command]]:
+    """Commands that take settled rows away and remember their slots, by shard."""
     by_shard: list[list[Settled]] = [[] for _ in range(shards)]
     # An entity's rows side by side, so that they are taken apart once.
     for row in sorted(settled, key=lambda row: row.key):
         by_shard[shard_of(row.key, shards)].append(row)
-    return [
-        [
-            (b"EVAL", SETTLE, 1, names(view, shard).pushed, *settle_arguments(rows[start : start + ROWS_PER_CALL]))
-            for start in range(0, len(rows), ROWS_PER_CALL)
-        ]
-        for shard, rows in enumerate(by_shard)
-    ]
+    return [settle_commands(names(view, shard), rows, until_us) for shard, rows in enumerate(by_shard)]
 
 
 def _watched(line: Connection, name: bytes, command: bytes) -> Any:
