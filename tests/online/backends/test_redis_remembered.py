@@ -38,13 +38,13 @@ def _lie(server: Redis) -> list[tuple[bytes, float]]:
 def test_what_is_remembered_has_a_format(server: Redis, backend: RedisBackend) -> None:
     """Bytes as documented, scored by the instant; slots and keys that run into each other are kept apart."""
     backend.update(
-        VIEW, [], META, [Settled(b"key", b"slot"), Settled(b"", b""), Settled(b"b", b"a"), Settled(b"", b"ab")]
+        VIEW, [], META, [Settled(b"key", b"slot"), Settled(b"", b""), Settled(b"a", b"b"), Settled(b"", b"ab")]
     )
     assert _lie(server) == [
-        (b"\x00\x00", 10.0), (b"\x00\x01ab", 10.0), (b"\x00\x02ab", 10.0), (b"\x00\x04slotkey", 10.0)
+        (b"\x00\x00", 10.0), (b"ab\x00\x01", 10.0), (b"ab\x00\x02", 10.0), (b"keyslot\x00\x04", 10.0)
     ]  # fmt: skip
-    assert list(backend.remembered(VIEW)) == [(b"", b"", 10), (b"", b"ab", 10), (b"b", b"a", 10), (b"key", b"slot", 10)]
-    assert unpack_remembered(b"\x00\x04slotkey", b"-12") == (b"key", b"slot", -12)
+    assert list(backend.remembered(VIEW)) == [(b"", b"", 10), (b"", b"ab", 10), (b"a", b"b", 10), (b"key", b"slot", 10)]
+    assert unpack_remembered(b"keyslot\x00\x04", b"-12") == (b"key", b"slot", -12)
 
 
 @pytest.mark.parametrize("until_us", [0, -1, 1_700_000_000_123_457, 2**53 - 1, -(2**53) + 1])
@@ -61,7 +61,7 @@ def test_the_latest_instant_counts(server: Redis, backend: RedisBackend) -> None
     for until_us in (5, 9, 7):
         backend.update(VIEW, [], ViewMeta(until_us, {}), [Settled(b"k", b"s")])
     backend.update(VIEW, [], ViewMeta(99, {}), [Settled(b"k", b"s", is_remembered=False)])
-    assert _lie(server) == [(b"\x00\x01sk", 9.0)]
+    assert _lie(server) == [(b"ks\x00\x01", 9.0)]
 
 
 @pytest.mark.parametrize("shards", [1, 3])

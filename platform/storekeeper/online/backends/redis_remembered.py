@@ -1,6 +1,7 @@
 """What a shard of a view remembers of slots that were settled: a sorted set, by the instant that they belong to.
 
-A member is the slot's length (two bytes, big-endian), the slot and the entity key. Its score is the instant in
+A member is the entity key, the slot and the slot's length (two bytes, big-endian): so that an entity's slots are
+neighbours, and many are put in, in order, more than twice as fast as in any. Its score is the instant in
 microseconds, a double: exact up to the year 2255, and to 32 microseconds in the year 9999.
 """
 
@@ -14,8 +15,9 @@ _LENGTH = struct.Struct(">H")
 
 def unpack_remembered(member: bytes, score: bytes) -> tuple[bytes, bytes, int]:
     """Key, slot and instant of a member of the set."""
-    slot_end = _LENGTH.size + _LENGTH.unpack_from(member)[0]
-    return member[slot_end:], member[_LENGTH.size : slot_end], int(float(score))
+    slot_end = len(member) - _LENGTH.size
+    slot_start = slot_end - _LENGTH.unpack_from(member, slot_end)[0]
+    return member[:slot_start], member[slot_start:slot_end], int(float(score))
 
 
 def forget_commands(its: Names, before_us: int | None) -> list[Command]:

@@ -26,7 +26,7 @@ local function above(a, b)
   return #a > #b
 end
 local function member(key, slot)
-  return struct.pack('>I2', #slot) .. slot .. key
+  return key .. slot .. struct.pack('>I2', #slot)
 end
 local entities, changed = {}, {}
 local function load(key)

@@ -139,8 +139,8 @@ def unlink_next(lines: Lines, view: str, shards: int, token: bytes) -> None:
 def settle(view: str, settled: Iterable[Settled], until_us: int | None, shards: int) -> list[list[Command]]:
     """Commands that take settled rows away and remember their slots, by shard."""
     by_shard: list[list[Settled]] = [[] for _ in range(shards)]
-    # An entity's rows side by side, so that they are taken apart once.
-    for row in sorted(settled, key=lambda row: row.key):
+    # An entity's rows side by side, so that they are taken apart once; and as `redis_remembered` has them.
+    for row in sorted(settled, key=lambda row: (row.key, row.slot)):
         by_shard[shard_of(row.key, shards)].append(row)
     return [settle_commands(names(view, shard), rows, until_us) for shard, rows in enumerate(by_shard)]
 
