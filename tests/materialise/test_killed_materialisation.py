@@ -17,7 +17,7 @@ from materialise.telling import materialise_and_tell, open_backend
 
 pytestmark = pytest.mark.slow
 
-KILLS, STEPS = 13, 40
+KILLS, STEPS = 13, 80
 HOUR = timedelta(hours=1)
 
 
@@ -69,8 +69,8 @@ def _server(request: pytest.FixtureRequest, folder: Path, fill: Callable[[str], 
 
 @pytest.fixture(params=[_file, _server], ids=["sqlite", "redis"])
 def story(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Log, Place]]:
-    """A log with old state and pushed events, of which a materialisation now settles some."""
-    log = Log(tmp_path, WINDOWS, spills=True)
+    """A log with old state and pushed events, of which a materialisation now settles some, and remembers all."""
+    log = Log(tmp_path, WINDOWS, id_column=True, spills=True)
     events = [Event(number, number % 100, timedelta(minutes=number)) for number in range(300)]
     log.now = NOON + HOUR
     for event in events[100:]:

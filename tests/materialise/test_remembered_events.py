@@ -96,6 +96,20 @@ def test_what_state_has_overtaken_is_remembered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("id_column", [False, True], ids=["content", "ids"])
 @pytest.mark.parametrize("windows", [WINDOWS, ()], ids=["windows", "latest"])
+def test_what_the_source_knows_later_is_not_held_yet(tmp_path: Path, windows: Any, id_column: bool) -> None:
+    """State at an instant lacks it (rule 6), and the pushed row is all that shows it."""
+    log, event = Log(tmp_path, windows, id_column), Event(1, 1, HOUR)
+    log.source.append(event.row(NOON + HOUR))
+    log.push(event)
+    answer = log.served()
+    for waiting in (1, 0):
+        log.materialise()
+        assert (log.served(), len(_waiting(log)), len(_remembered(log))) == (answer, waiting, 1 - waiting)
+        log.now += HOUR
+
+
+@pytest.mark.parametrize("id_column", [False, True], ids=["content", "ids"])
+@pytest.mark.parametrize("windows", [WINDOWS, ()], ids=["windows", "latest"])
 def test_an_event_that_comes_both_ways_meanwhile_counts_once(tmp_path: Path, windows: Any, id_column: bool) -> None:
     """Pushed after the first look at the pushed rows, and in the source by the time it is read."""
     log, first, second = Log(tmp_path, windows, id_column), Event(1, 1, 2 * HOUR), Event(2, 1, HOUR)
