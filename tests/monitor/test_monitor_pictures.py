@@ -9,7 +9,7 @@ import pytest
 from storekeeper.monitor import pictures
 from storekeeper.monitor.drift import Distribution, compare_feature
 from storekeeper.monitor.limits import Limits
-from storekeeper.monitor.spoken import span
+from storekeeper.pages.spoken import span
 
 
 def distribution(training: list[float] | list[str], served: list[float] | list[str]) -> Distribution:

@@ -1,13 +1,10 @@
 """Report: one HTML file that shows a training run and needs nothing beside itself."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from storekeeper import __version__
 from storekeeper.artefact import load_predictor, read_encoder
+from storekeeper.pages import write_page
 from storekeeper_training.figures import (
     PALETTE,
     Curve,
@@ -41,7 +38,7 @@ class Picture:
 
 
 def write_report(result: TrainResult, test: Sample, seed: int) -> None:
-    """Write the run's HTML report to `result.report`, through a temporary name.
+    """Write the run's HTML report to `result.report`, whole or not at all.
 
     Parameters
     ----------
@@ -52,14 +49,7 @@ def write_report(result: TrainResult, test: Sample, seed: int) -> None:
     seed
         Of the permutation importance.
     """
-    environment = Environment(
-        loader=PackageLoader("storekeeper_training"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("report.html.j2").render(**_content(result, test, seed))
-    result.report.parent.mkdir(parents=True, exist_ok=True)
-    temporary: Path = result.report.with_name(f".{result.report.name}.part")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(result.report)
+    write_page(result.report, "storekeeper_training", "report.html", _content(result, test, seed))
 
 
 def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
@@ -71,7 +61,7 @@ def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
         "best": result.best,
         "leaderboard": _leaderboard(result, colours),
         "comparisons": result.comparisons,
-        "columns": [(title, "↑" if greater else "↓") for title, _, greater in COLUMNS],
+        "columns": [(f"{title} {'↑' if greater else '↓'}", "") for title, _, greater in COLUMNS],
         "curves": _curve_pictures(curves),
         "scores": draw_scores(curves[0], result.best.manifest.threshold),
         "importance": _importance_pictures(result, test, colours, seed),
@@ -79,7 +69,6 @@ def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
         "allowed_lints": result.allowed_lints,
         "periods": _periods(result),
         "models": [_model_card(model, colours[model.name]) for model in result.models],
-        "version": __version__,
     }
 
 

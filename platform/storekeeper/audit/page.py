@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from storekeeper import __version__
+from storekeeper import pages
 from storekeeper.audit import timeline
 from storekeeper.audit.advice import ADVICE
 from storekeeper.audit.assumption import CAUSES, CODE, DEFINITION, LATE, TTL, TYPE, UNEXPLAINED
@@ -24,44 +22,29 @@ _LONGEST_VALUE = 80
 
 
 def write_page(report: AuditReport, path: Path) -> None:
-    """Write the page, through a temporary name.
+    """Write the page, whole or not at all.
 
     Raises
     ------
     OSError
         If the file can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(render_page(report), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    pages.write_page(path, "storekeeper.audit", "audit.html", _content(report))
 
 
-def render_page(report: AuditReport) -> str:
-    """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("storekeeper.audit", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": "{:,}".format, "moment": "{:%Y-%m-%d %H:%M:%S}".format, "value": _shown}
+def _content(report: AuditReport) -> dict[str, Any]:
     findings = list(report.findings())
-    return environment.get_template("audit.html").render(
-        report=report,
-        headline=_headline(report),
-        findings=findings,
-        causes=[cause for cause in CAUSES if any(cause in finding.causes for _, finding in findings)],
-        advice=ADVICE,
-        colour=_colour,
-        pictures=timelines(finding for _, finding in findings),
-        size=timeline,
-        version=__version__,
-    )
+    return {
+        "report": report,
+        "headline": _headline(report),
+        "findings": findings,
+        "causes": [cause for cause in CAUSES if any(cause in finding.causes for _, finding in findings)],
+        "advice": ADVICE,
+        "colour": _colour,
+        "shown": _shown,
+        "pictures": timelines(finding for _, finding in findings),
+        "size": timeline,
+    }
 
 
 def _headline(report: AuditReport) -> str:

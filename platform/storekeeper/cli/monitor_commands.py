@@ -139,7 +139,7 @@ def _print_report(report: "MonitorReport", html: Path | None) -> None:
 
 
 def _print_views(report: "MonitorReport") -> None:
-    from storekeeper.monitor.spoken import span
+    from storekeeper.pages.spoken import span
 
     headings = {
         "view": "left", "status": "left", "lag": "right", "in state": "right", "in source": "right",
@@ -157,7 +157,7 @@ def _print_views(report: "MonitorReport") -> None:
 def _print_service(one: "Comparison") -> None:
     from rich.markup import escape
 
-    from storekeeper.monitor.spoken import chance, figure
+    from storekeeper.pages.spoken import chance, figure
 
     title = f"Service {one.service}: {one.vectors:,} vectors"
     if one.problem:
@@ -183,6 +183,6 @@ def _sizes(view: "ViewFreshness") -> tuple[int, int]:
 
 
 def _nulls(feature: "FeatureDrift") -> tuple[str, str]:
-    from storekeeper.monitor.spoken import share
+    from storekeeper.pages.spoken import share
 
     return share(feature.training_nulls), share(feature.served_nulls)

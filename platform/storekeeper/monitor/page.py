@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from storekeeper import __version__
-from storekeeper.monitor import pictures, spoken
+from storekeeper import pages
+from storekeeper.monitor import pictures
 from storekeeper.monitor.drift import FeatureDrift
 from storekeeper.monitor.report import Comparison, MonitorReport
 
@@ -14,46 +12,24 @@ COLOURS = {"ok": "#0f766e", "warn": "#b45309", "alert": "#b91c1c", "unknown": "#
 
 
 def write_page(report: MonitorReport, path: Path) -> None:
-    """Write the page, through a temporary name.
+    """Write the page, whole or not at all.
 
     Raises
     ------
     OSError
         If the file can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(render_page(report), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    pages.write_page(path, "storekeeper.monitor", "monitor.html", _content(report))
 
 
-def render_page(report: MonitorReport) -> str:
-    """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("storekeeper.monitor", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "span": spoken.span,
-        "moment": spoken.moment,
-        "share": spoken.share,
-        "figure": spoken.figure,
-        "chance": spoken.chance,
+def _content(report: MonitorReport) -> dict[str, Any]:
+    return {
+        "report": report,
+        "headline": _headline(report),
+        "sections": [_section(one) for one in report.comparisons],
+        "colours": COLOURS,
+        "size": pictures,
     }
-    return environment.get_template("monitor.html").render(
-        report=report,
-        headline=_headline(report),
-        sections=[_section(one) for one in report.comparisons],
-        colours=COLOURS,
-        size=pictures,
-        version=__version__,
-    )
 
 
 def _headline(report: MonitorReport) -> str:

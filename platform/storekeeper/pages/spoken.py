@@ -1,4 +1,4 @@
-"""Instants, spans and shares as people read them."""
+"""Instants, spans and figures as people read them; what isn't known is a dash."""
 
 from datetime import datetime, timedelta
 
@@ -34,6 +34,24 @@ def moment(instant: datetime | None) -> str:
     '-'
     """
     return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M}"
+
+
+def second(instant: datetime | None) -> str:
+    """An instant to the second, UTC.
+
+    >>> second(datetime(2017, 12, 31, 9, 5)), second(None)
+    ('2017-12-31 09:05:00', '-')
+    """
+    return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def number(value: float | None) -> str:
+    """A whole number in groups of three digits.
+
+    >>> number(1234567), number(1999.6), number(None)
+    ('1,234,567', '2,000', '-')
+    """
+    return "-" if value is None else f"{round(value):,}"
 
 
 def share(part: float | None) -> str:
