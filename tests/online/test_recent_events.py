@@ -1,31 +1,19 @@
 """State and the events that came after it answer as the kernel does over all of them."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import python_oracle
+from online.state_cases import EDGES, LATER, NOON, STRING, StateCase, assert_online_is, one_customer
 from oracle.compare import assert_features_agree
-from oracle.features import DAY_US, HOUR_US, MINUTE_US, Feature
-from oracle.shops import (
-    COLUMNS,
-    EVENT_TIME,
-    KNOWN_TIME,
-    SPINE_TIME,
-    Shop,
-    event_table,
-    examples,
-    microseconds,
-    shops,
-    spine_table,
-)
-from storekeeper.errors import DataError
+from oracle.features import DAY_US, HOUR_US, Feature
+from oracle.shops import EVENT_TIME, KNOWN_TIME, Shop, event_table, examples, shops, spine_table
 from storekeeper.history import WindowFeature, windowed
 from storekeeper.history.state import (
     RecentEvents,
@@ -37,42 +25,24 @@ from storekeeper.history.state import (
     read_state,
 )
 
-NOON = microseconds("2017-06-14T12:00:00+00:00")
-LATER = [0, 0, 1, MINUTE_US, 5 * MINUTE_US, HOUR_US - 1, HOUR_US, DAY_US, 7 * DAY_US, 28 * DAY_US, 200 * DAY_US]
-
 
 @dataclass(frozen=True)
-class Split:
+class Split(StateCase):
     """A shop whose events are partly in state and partly pushed.
 
     Attributes
     ----------
-    until_us, now_us
-        When state was built, and when it is read.
     pushed
         Places of the events that the source didn't have when state was built, in the order in which they came.
     """
 
-    shop: Shop
-    until_us: int
-    now_us: int
     pushed: tuple[int, ...]
-
-    @property
-    def features(self) -> list[WindowFeature]:
-        """The shop's features in the kernel's words."""
-        return [WindowFeature(**asdict(feature)) for feature in self.shop.features]
-
-    @property
-    def layout(self) -> StateLayout:
-        """What state keeps."""
-        return plan_state(self.features, {name: COLUMNS[name][0] for name in self.shop.columns})
 
     @property
     def base(self) -> pa.Table:
         """Events that the source had."""
         rest = [place for place in range(self.shop.events.num_rows) if place not in set(self.pushed)]
-        return self._visible(self.shop.events.take(pa.array(rest, pa.int64())), self.until_us)
+        return self.visible(self.shop.events.take(pa.array(rest, pa.int64())), self.until_us)
 
     @property
     def recent(self) -> pa.Table:
@@ -82,15 +52,7 @@ class Split:
     @property
     def seen(self) -> pa.Table:
         """All events that can be seen now, those of the source first."""
-        return pa.concat_tables([self.base, self._visible(self.recent, self.now_us)]).combine_chunks()
-
-    def _visible(self, events: pa.Table, at_us: int) -> pa.Table:
-        happened = events[EVENT_TIME].cast(pa.int64())
-        visible = pc.less(happened, at_us)
-        if self.shop.known_time:
-            known = pc.coalesce(events[KNOWN_TIME].cast(pa.int64()), happened)
-            visible = pc.and_(visible, pc.less_equal(known, at_us))
-        return events.filter(visible)
+        return pa.concat_tables([self.base, self.visible(self.recent, self.now_us)]).combine_chunks()
 
     @property
     def keys(self) -> pa.Table:
@@ -105,16 +67,6 @@ class Split:
         """The spine that asks for every entity at `now`."""
         keys = self.keys
         return spine_table({name: keys[name] for name in self.shop.keys}, [self.now_us] * keys.num_rows)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of the kernel beside the tables."""
-        return {
-            "keys": self.shop.keys,
-            "event_time": EVENT_TIME,
-            "spine_time": SPINE_TIME,
-            "known_time": self.shop.known_time,
-        }
 
     def online(self, *, recent_only: bool = False) -> pa.Table:
         """Every entity's features out of state and pushed events."""
@@ -148,25 +100,8 @@ def splits(draw: st.DrawFn, **arguments: Any) -> Split:
 
 
 def assert_online_is_offline(case: Split) -> None:
-    """Pushed events beside state answer as the kernel over all of them, or refuse what it refuses."""
-    try:
-        expected = windowed(case.seen, case.asking, features=case.features, **case.arguments)
-    except DataError:
-        with pytest.raises(DataError, match="overflows"):
-            case.online()
-        return
-    # Offline only a window's sum has to be an int64, in state that of each tile too.
-    may_overflow = any(feature.base == "sum" and feature.column == "big" for feature in case.shop.features)
-    try:
-        online = case.online()
-    except DataError:
-        if not may_overflow:
-            raise
-        return
-    tolerances = python_oracle.windowed(
-        case.seen, case.asking, **(case.arguments | {"features": case.shop.features}), tolerances=True
-    )
-    assert_features_agree(online, expected, case.shop.features, tolerances)
+    """Pushed events beside state answer as the kernel over all of them."""
+    assert_online_is(windowed, case, case.features)
 
 
 @given(splits())
@@ -176,47 +111,25 @@ def test_pushed_events_count_as_if_they_had_been_materialised(case: Split) -> No
     assert_online_is_offline(case)
 
 
-_STRING = 'a "quoted" word'
-_ALL = ["count", "min", "max", "first", "last", "last_n(3)", "count_distinct", "seconds_since_first"]
-_NUMERIC = ["sum", "mean", "var", "std"]
-
-
-def _case(column: str, values: list[Any], functions: list[str], pushed: list[int], **given_: Any) -> Split:
+def _case(
+    column: str,
+    values: list[Any],
+    functions: list[str],
+    pushed: list[int],
+    *,
+    gap_us: int,
+    known_us: Sequence[int] | None = None,
+    later_us: int = 0,
+) -> Split:
     """One customer's values, one each `gap_us`; those at some places were pushed, the last first."""
-    features = tuple(
-        Feature(f"{function} {window} {hop}", function, column, window, hop)
-        for function in functions
-        for window, hop in [(None, None), (DAY_US, None), (28 * DAY_US, 2 * HOUR_US)]
-    )
-    times = [NOON + place * given_.get("gap_us", HOUR_US) for place in range(len(values))]
-    known = given_.get("known", times)
-    events = event_table(
-        {"key": pa.array([1] * len(values), pa.int64())}, times, known, {column: pa.array(values, COLUMNS[column][0])}
-    )
-    shop = Shop(events, spine_table({"key": pa.array([1])}, [0]), ("key",), (column,), features, KNOWN_TIME, True, 0)
+    times = [NOON + place * gap_us for place in range(len(values))]
+    known = known_us or times
     until = max([*times, *known]) + 1
-    return Split(shop, until, until + given_.get("later_us", 0), tuple(reversed(pushed)))
+    shop = one_customer(column, values, functions, times, known)
+    return Split(shop, until, until + later_us, tuple(reversed(pushed)))
 
 
-@pytest.mark.parametrize(
-    ("column", "values", "functions"),
-    [
-        pytest.param("big", [2**62, 2**62, 2**62, 5], ["mean"], id="a mean whose sum leaves int64"),
-        pytest.param("big", [2**62, 2**62], ["sum"], id="a sum that leaves int64"),
-        pytest.param("big", [2**62, -(2**62), 2**62, -(2**62)], ["sum"], id="a sum near the ends of int64"),
-        pytest.param("big", [2**63 - 1, -(2**63), 0, 1], [*_ALL, *_NUMERIC], id="the ends of int64"),
-        pytest.param("big", [2**53 + 1, 2**53 + 3], ["var", "std", "mean"], id="integers that no float holds"),
-        pytest.param("amount", [None, None], [*_ALL, *_NUMERIC], id="no number at all"),
-        pytest.param("amount", [5, None, 5, 5], [*_ALL, *_NUMERIC], id="one number several times"),
-        pytest.param(_STRING, [None, None, None], _ALL, id="no text at all"),
-        pytest.param(_STRING, ["b", "", None, "é", "b", "a"], _ALL, id="texts among each other"),
-        pytest.param("price", [float("nan"), None], [*_ALL, *_NUMERIC], id="nothing but NaN"),
-        pytest.param("price", [0.0, -0.0, 0.0, float("nan")], [*_ALL, *_NUMERIC], id="two zeros"),
-        pytest.param("offset", [1e9, 1e9 + 0.7, 1e9 + 0.1] * 3, [*_ALL, *_NUMERIC], id="small spread, large mean"),
-        pytest.param("flag", [True, None, False], [*_ALL, *_NUMERIC], id="booleans"),
-        pytest.param("seen at", [NOON, None, 1, NOON], _ALL, id="timestamps"),
-    ],
-)
+@pytest.mark.parametrize(("column", "values", "functions"), EDGES)
 @pytest.mark.parametrize("gap_us", [0, HOUR_US, 8 * HOUR_US])
 @pytest.mark.parametrize("pushed", ["none", "all", "even", "odd"])
 def test_pushed_values_at_the_edges(
@@ -234,7 +147,7 @@ def test_pushed_values_at_the_edges(
 def test_ties_fall_by_knowledge_time(pushed: list[int], delays: tuple[int, ...]) -> None:
     """Of events at one time the one known first comes first (rule 4), on whichever side of the state it is."""
     known = [NOON + delay * HOUR_US for delay in delays]
-    case = _case("amount", [1, 2, 3], ["first", "last", "last_n(3)"], pushed, gap_us=0, known=known)
+    case = _case("amount", [1, 2, 3], ["first", "last", "last_n(3)"], pushed, gap_us=0, known_us=known)
     assert_online_is_offline(case)
 
 
@@ -277,7 +190,7 @@ def test_large_state_answers_as_small_state_does() -> None:
         for window in (6 * HOUR_US, DAY_US, 7 * DAY_US, 28 * DAY_US)
         for function, column in [
             ("count", "amount"), ("sum", "amount"), ("max", "amount"), ("mean", "offset"), ("std", "offset"),
-            ("first", _STRING), ("last", _STRING), ("count_distinct", _STRING), ("min", _STRING),
+            ("first", STRING), ("last", STRING), ("count_distinct", STRING), ("min", STRING),
         ]
     )  # fmt: skip
     words = [f"word {number}" for number in range(50)]
@@ -285,7 +198,7 @@ def test_large_state_answers_as_small_state_does() -> None:
     columns = {
         "amount": pa.array(random.integers(-9, 9, count), mask=random.random(count) < 0.1),
         "offset": pa.array(random.random(count)),
-        _STRING: pa.array([words[number] for number in random.integers(0, 50, count)], mask=random.random(count) < 0.3),
+        STRING: pa.array([words[number] for number in random.integers(0, 50, count)], mask=random.random(count) < 0.3),
     }
     events = event_table({"key": pa.array(random.integers(0, entities, count))}, times, times, columns)
     shop = Shop(events, spine_table({"key": pa.array([1])}, [0]), ("key",), tuple(columns), features, None, False, 0)
