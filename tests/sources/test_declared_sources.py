@@ -1,5 +1,6 @@
 """Sources as declarations: what they keep, what they refuse, and how they come back from the registry."""
 
+import re
 from typing import Any
 
 import pytest
@@ -57,6 +58,15 @@ def test_a_table_or_a_query(options: dict[str, str]) -> None:
         DuckDBSource(name="s", database="a", **options)
 
 
+def refusal(url: str) -> str:
+    """What is said of a URL that is refused; never what may be secret in it."""
+    with pytest.raises(DefinitionError) as caught:
+        SQLSource(name="s", url=url, table="t")
+    told = str(caught.value)
+    assert "geheim" not in told
+    return told
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -73,9 +83,7 @@ def test_a_table_or_a_query(options: dict[str, str]) -> None:
 )
 def test_passwords_are_refused(url: str) -> None:
     """A password anywhere in a URL, a reference's default too, never gets into a declaration or a message."""
-    with pytest.raises(DefinitionError, match=r"'s' has a password.*environment variable") as caught:
-        SQLSource(name="s", url=url, table="t")
-    assert "geheim" not in str(caught.value)
+    assert re.search(r"'s' has a password.*environment variable", refusal(url))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +109,7 @@ def test_passwords_are_refused(url: str) -> None:
 )
 def test_options_that_may_be_secrets_are_refused(url: str) -> None:
     """Whatever an option is called: one that isn't known to be harmless is refused, and its value not repeated."""
-    with pytest.raises(DefinitionError, match=r"'s' has an option.*'sslmode'.*environment variable") as caught:
-        SQLSource(name="s", url=url, table="t")
-    assert "geheim" not in str(caught.value)
+    assert re.search(r"'s' has an option.*'sslmode'.*environment variable", refusal(url))
 
 
 @pytest.mark.parametrize(
@@ -147,9 +153,7 @@ def test_references_are_kept(url: str) -> None:
 @pytest.mark.parametrize("url", ["shop.db", "", "not a url at all", "geheim:"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     """The message shows what would be one, and not what came."""
-    with pytest.raises(DefinitionError, match=r"'s' needs a SQLAlchemy URL such as 'sqlite:///") as caught:
-        SQLSource(name="s", url=url, table="t")
-    assert "geheim" not in str(caught.value)
+    assert "'s' needs a SQLAlchemy URL such as 'sqlite:///" in refusal(url)
 
 
 @pytest.mark.parametrize(
