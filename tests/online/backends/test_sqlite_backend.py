@@ -4,7 +4,7 @@ import multiprocessing
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,17 @@ from online.backends.two_layers import (
     state_rows,
 )
 from storekeeper.errors import SourceError
-from storekeeper.online.backends import Asked, Found, SQLiteBackend, StateRow, ViewMeta, sqlite_file, sqlite_reading
+from storekeeper.online.backends import (
+    Asked,
+    Found,
+    PushedRow,
+    Settled,
+    SQLiteBackend,
+    StateRow,
+    ViewMeta,
+    sqlite_file,
+    sqlite_reading,
+)
 
 OLD = ["shop/a", "Shop/A", "Shop/^", 'shop/"b"']
 
@@ -143,15 +153,58 @@ def test_an_older_file_is_brought_forward(backend: SQLiteBackend) -> None:
     assert contents(backend, OLD[0]).state == [b"new"] * 3
 
 
+def _file_of_layout_1(path: Path) -> None:
+    """A file of the layout whose pushed rows had no numbers, and in latest-value views no slots."""
+    _old_file(path)
+    with sqlite3.connect(path) as connection:
+        for view in OLD[1:]:
+            state, pushed = sqlite_file.state_table(view), sqlite_file.pushed_table(view)
+            if state != (before := '"state:{}"'.format(view.replace('"', '""'))):
+                connection.execute(f"ALTER TABLE {before} RENAME TO {state}")
+            connection.execute(
+                f"CREATE TABLE {pushed} (entity_key BLOB NOT NULL, slot BLOB NOT NULL, event_us INTEGER NOT NULL, "
+                f"known_us INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (entity_key, slot)) WITHOUT ROWID"
+            )
+            rows = [(b"k", b"", 5, 5, view.encode()), (b"l", b"2", 7, 7, b"two"), (b"l", b"1", 7, 7, b"one")]
+            connection.executemany(f"INSERT INTO {pushed} VALUES (?, ?, ?, ?, ?)", rows)
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_pushed_rows_of_an_older_file_are_kept(backend: SQLiteBackend) -> None:
+    """Rows without numbers stand before those that come; ones without slots are superseded and settled like others."""
+    _file_of_layout_1(backend.path)
+    for view in OLD[1:]:
+        there = [PushedRow(b"k", b"", 5, 5, view.encode())] + [
+            PushedRow(b"l", slot, 7, 7, value) for slot, value in ((b"1", b"one"), (b"2", b"two"))
+        ]
+        assert contents(backend, view) == (
+            ViewMeta(5, {"a": "int"}, "x"), [b"k", b"l"], [view.encode(), None], 1, there,
+        )  # fmt: skip
+        assert list(backend.remembered(view)) == []
+        come = [
+            PushedRow(b"l", b"0", 7, 7, b"new"),
+            pushed_row(b"k", 9, slot=b"s"),
+            pushed_row(b"l", 7, b"z", slot=b"2"),
+        ]
+        assert backend.push(view, come, 100) == [True, True, False]
+        assert list(backend.pushed(view)) == [come[1], *there[1:], come[0]]
+        assert look(backend, [b"l"], view).pushed == [b"one", b"two", b"new"]
+        backend.update(view, [], META, [Settled(b"l", b"1"), Settled(b"l", b"0")])
+        assert list(backend.pushed(view)) == [come[1], there[2]]
+    backend.close()
+    assert backend.views() == sorted(OLD[1:])
+
+
 def test_a_newer_file_is_refused(backend: SQLiteBackend) -> None:
     """A file of a later release is one clear error, whatever is asked, and stays as it is."""
     backend.replace(VIEW, state_rows(b"v"), META)
     backend.close()
     with sqlite3.connect(backend.path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
     for work in (lambda: look(backend, KEYS), lambda: backend.push(VIEW, []), backend.views):
-        with pytest.raises(SourceError, match=r"online\.db' has layout 2; .* up to 1. Upgrade Storekeeper"):
+        with pytest.raises(SourceError, match=r"online\.db' has layout 3; .* up to 2. Upgrade Storekeeper"):
             work()
 
 
@@ -165,11 +218,10 @@ backend.push("view", [PushedRow(sys.argv[2].encode(), b"", 1, 1, b"")])
 """
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
-def test_many_are_the_first_to_open(backend: SQLiteBackend, old: bool) -> None:
+@pytest.mark.parametrize("made", [lambda _: None, _old_file, _file_of_layout_1], ids=["new", "oldest", "old"])
+def test_many_are_the_first_to_open(backend: SQLiteBackend, made: Callable[[Path], None]) -> None:
     """Processes that make, or bring forward, one file at the same time all succeed."""
-    if old:
-        _old_file(backend.path)
+    made(backend.path)
     command = [sys.executable, "-c", FIRST, str(backend.path)]
     processes = [subprocess.Popen([*command, str(i)], stdin=subprocess.PIPE, text=True) for i in range(4)]
     for process in processes:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from storekeeper.online.backends.base import Asked, Found
 
-#: Position among what was asked, entity key, value; then slot, event time and knowledge time, which are null in state.
-Row = tuple[int, bytes, bytes, bytes | None, int | None, int | None]
+#: Position among what was asked, entity key, value; then of a pushed row its number among those that arrived, its event
+#: time and knowledge time, which are null in state.
+Row = tuple[int, bytes, bytes, int | None, int | None, int | None]
 
 
 def arrange(asked: Sequence[Asked], rows: Iterable[Row]) -> list[Found]:

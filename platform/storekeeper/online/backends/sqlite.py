@@ -4,8 +4,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +16,16 @@ from storekeeper.online.backends.sqlite_file import (
     make_room,
     open_file,
     pushed_table,
+    remembered_table,
     state_table,
 )
+from storekeeper.online.backends.sqlite_pushing import push
 from storekeeper.online.backends.sqlite_reading import Part, select, select_there, split
-
-_STATE_COLUMNS = attrgetter("key", "event_us", "known_us", "value")
-_PUSHED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us", "value")
-_ROWS_PER_INSERT = 100
-_SETTLED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us")
+from storekeeper.online.backends.sqlite_writing import put
 
 
 class SQLiteBackend:
-    """A WAL-mode SQLite file: two tables a view. A thread reads by one connection and writes by another.
+    """A WAL-mode SQLite file: three tables a view. A thread reads by one connection and writes by another.
 
     A stream of rows given to `replace` or `update` may read; what it reads is the old state. It must not write:
     SQLite has one writer at a time, and the others wait for it.
@@ -53,8 +49,8 @@ class SQLiteBackend:
     def drop(self, view: str) -> None:
         """Forget a view, its state and its pushed rows."""
         with self._writing() as connection:
-            connection.execute(f"DROP TABLE IF EXISTS {state_table(view)}")
-            connection.execute(f"DROP TABLE IF EXISTS {pushed_table(view)}")
+            for table in (state_table(view), pushed_table(view), remembered_table(view)):
+                connection.execute(f"DROP TABLE IF EXISTS {table}")
             connection.execute("DELETE FROM view_meta WHERE view = ?", (view,))
 
     def views(self) -> list[str]:
@@ -90,39 +86,51 @@ class SQLiteBackend:
         except sqlite3.Error as error:
             raise broken(self.path, error) from error
 
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def replace(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """All of a view's state in one transaction, in which settled rows go. Returns the row count."""
         with self._writing() as connection:
             make_room(connection, view)
             connection.execute(f"DELETE FROM {state_table(view)}")  # noqa: S608 (quoted)
-            return _put(connection, view, rows, meta, settled)
+            return put(connection, view, rows, meta, settled, forget_before_us)
 
-    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def update(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """As `replace`, but entities that aren't among the rows keep their state."""
         with self._writing() as connection:
             make_room(connection, view)
-            return _put(connection, view, rows, meta, settled)
+            return put(connection, view, rows, meta, settled, forget_before_us)
 
-    def push(self, view: str, rows: Iterable[PushedRow]) -> list[bool]:
-        """Write pushed rows, each unless its slot holds one of the same or a greater rank. Which were written."""
-        offered = [_PUSHED_COLUMNS(row) for row in rows]
-        sql = (
-            f"INSERT INTO {pushed_table(view)} AS mine VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "  # noqa: S608
-            f"event_us = excluded.event_us, known_us = excluded.known_us, value = excluded.value WHERE "
-            f"(excluded.event_us, excluded.known_us, excluded.value) > (mine.event_us, mine.known_us, mine.value)"
-        )
+    def push(self, view: str, rows: Iterable[PushedRow], newest_at_us: int | None = None) -> list[bool]:
+        """Write pushed rows in one transaction, numbered in their order. Which of them are new."""
+        offered = list(rows)
         with self._writing() as connection:
-            if not connection.execute("SELECT 1 FROM view_meta WHERE view = ?", (view,)).fetchone():
-                make_room(connection, view)
-            return [connection.execute(sql, row).rowcount > 0 for row in offered]
+            return push(connection, view, offered, newest_at_us)
 
     def pushed(self, view: str) -> Iterator[PushedRow]:
-        """All pushed rows of a view, by key, event time, knowledge time and slot; those there at the call."""
+        """All pushed rows of a view, by key, event time, knowledge time and arrival; those there at the call."""
         sql = (
             f"SELECT entity_key, slot, event_us, known_us, value FROM {pushed_table(view)} "  # noqa: S608 (quoted)
-            f"ORDER BY entity_key, event_us, known_us, slot"
+            f"ORDER BY entity_key, event_us, known_us, arrival"
         )
         return (PushedRow(*row) for row in self._rows(sql))
+
+    def remembered(self, view: str) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key and slot of all that is remembered of a view, and as of which instant; by key and slot."""
+        sql = f"SELECT entity_key, slot, until_us FROM {remembered_table(view)} ORDER BY entity_key, slot"  # noqa: S608
+        return iter(self._rows(sql))
 
     def close(self) -> None:
         """Close connections: this thread's now, others' when they next ask or end; a later call opens new ones."""
@@ -143,7 +151,7 @@ class SQLiteBackend:
         if opened is None or not opened.is_current(at_once=True):
             self._writers.forget()
             self._readers.forget()
-            opened = self._writers.keep(open_file(self.path))
+            opened = self._writers.keep(open_file(self.path, writes=True))
         return opened.connection
 
     def _selected(self, connection: sqlite3.Connection, parts: Sequence[Part]) -> list[Row]:
@@ -183,31 +191,3 @@ class SQLiteBackend:
 
 def _lacks_table(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
-
-
-def _put(
-    connection: sqlite3.Connection, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled]
-) -> int:
-    count = _insert(connection, view, rows)
-    sql = (
-        f"DELETE FROM {pushed_table(view)} WHERE (entity_key, slot) = (?, ?) "  # noqa: S608 (quoted)
-        f"AND (event_us, known_us) <= (?, ?)"
-    )
-    connection.executemany(sql, map(_SETTLED_COLUMNS, settled))
-    connection.execute(
-        "INSERT OR REPLACE INTO view_meta VALUES (?, ?, ?, ?)",
-        (view, meta.until_us, json.dumps(meta.kinds), meta.made_from),
-    )
-    return count
-
-
-def _insert(connection: sqlite3.Connection, view: str, rows: Iterable[StateRow]) -> int:
-    """Write rows as they come, some at a time: a statement a row would take a fifth longer."""
-    values = chain.from_iterable(map(_STATE_COLUMNS, rows))
-    count = 0
-    while some := list(islice(values, 4 * _ROWS_PER_INSERT)):
-        number = len(some) // 4
-        marks = ",".join(["(?, ?, ?, ?)"] * number)
-        connection.execute(f"INSERT OR REPLACE INTO {state_table(view)} VALUES {marks}", some)  # noqa: S608 (quoted)
-        count += number
-    return count

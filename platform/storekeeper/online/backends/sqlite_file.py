@@ -8,14 +8,21 @@ from pathlib import Path
 
 from storekeeper.errors import SourceError
 
-#: What `PRAGMA user_version` says. 0: a new file, or one of a release that had no pushed rows. 1: two tables a view.
-LAYOUT = 1
+#: What `PRAGMA user_version` says. 0: a new file, or one of a release that had no pushed rows. 1: two tables a view,
+#: pushed rows without numbers. 2: three tables a view.
+LAYOUT = 2
 #: How long readers trust that a file wasn't replaced; asking the file system takes as long as finding a key.
 CHECK_NS = 10_000_000
 _CAPITAL = re.compile("[A-Z^]")
 _WAIT_SECONDS = 60
+#: A row's number among those of its view that arrived; rows of older layouts have none, and stand before all others.
+_ARRIVAL = "arrival INTEGER NOT NULL DEFAULT 0"
 _STATEMENTS_KEPT = 32
 _WAL_BYTES = 64 << 20
+# Pushed rows lie in the order of their keys, so that a push changes as many pages as it has rows. Pages that are
+# changed time and again are copied once a checkpoint, and are best not read anew by each push.
+_WAL_PAGES = 4000
+_WRITER_CACHE_KIB = 32 << 10
 
 
 class OpenFile:
@@ -61,8 +68,13 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def open_file(path: Path) -> OpenFile:
+def open_file(path: Path, *, writes: bool = False) -> OpenFile:
     """A connection that commits each statement by itself; the file and its folder are made when missing.
+
+    Parameters
+    ----------
+    writes
+        Whether it is for writing, which takes more memory.
 
     Raises
     ------
@@ -78,6 +90,8 @@ def open_file(path: Path) -> OpenFile:
             cached_statements=_STATEMENTS_KEPT,
         )  # fmt: skip
         _prepare(connection, path)
+        if writes:
+            connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
     except (sqlite3.Error, OSError) as error:
         if connection is not None:
             connection.close()
@@ -105,6 +119,11 @@ def pushed_table(view: str) -> str:
     return _quoted(f"pushed:{_told_apart(view)}")
 
 
+def remembered_table(view: str) -> str:
+    """The quoted name of a view's table of remembered slots."""
+    return _quoted(f"remembered:{_told_apart(view)}")
+
+
 def make_room(connection: sqlite3.Connection, view: str) -> None:
     """A view's tables and its line in `view_meta`, where they aren't there yet."""
     connection.execute(
@@ -113,22 +132,28 @@ def make_room(connection: sqlite3.Connection, view: str) -> None:
     )
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {pushed_table(view)} (entity_key BLOB NOT NULL, slot BLOB NOT NULL, "
-        f"event_us INTEGER NOT NULL, known_us INTEGER NOT NULL, value BLOB NOT NULL, "
+        f"event_us INTEGER NOT NULL, known_us INTEGER NOT NULL, value BLOB NOT NULL, {_ARRIVAL}, "
         f"PRIMARY KEY (entity_key, slot)) WITHOUT ROWID"
     )
-    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}', '')", (view,))
+    # Slots first: whoever looks for many of them has one list.
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {remembered_table(view)} (slot BLOB NOT NULL, entity_key BLOB NOT NULL, "
+        f"until_us INTEGER NOT NULL, PRIMARY KEY (slot, entity_key)) WITHOUT ROWID"
+    )
+    connection.execute("INSERT OR IGNORE INTO view_meta VALUES (?, NULL, '{}', '', 0)", (view,))
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     if _layout(connection, path) == LAYOUT:
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another may have been quicker.
-    if _layout(connection, path) < LAYOUT:
-        _bring_forward(connection)
+    if (layout := _layout(connection, path)) < LAYOUT:
+        _bring_forward(connection, layout)
     connection.execute("COMMIT")
 
 
@@ -143,15 +168,18 @@ def _layout(connection: sqlite3.Connection, path: Path) -> int:
     return found
 
 
-def _bring_forward(connection: sqlite3.Connection) -> None:
-    """Layout 0 to 1: room for pushed rows beside each view's state, whose table may have another name."""
+def _bring_forward(connection: sqlite3.Connection, layout: int) -> None:
+    """Room for what a layout lacks, beside all that it has; state without pushed rows may have another name."""
     connection.execute(
         "CREATE TABLE IF NOT EXISTS view_meta (view TEXT PRIMARY KEY, until_us INTEGER, kinds TEXT NOT NULL, "
         "made_from TEXT NOT NULL)"
     )
+    connection.execute("ALTER TABLE view_meta ADD COLUMN arrivals INTEGER NOT NULL DEFAULT 0")
     for (view,) in connection.execute("SELECT view FROM view_meta").fetchall():
-        if state_table(view) != (before := _quoted(f"state:{view}")):
+        if layout == 0 and state_table(view) != (before := _quoted(f"state:{view}")):
             connection.execute(f"ALTER TABLE {before} RENAME TO {state_table(view)}")
+        if layout == 1:
+            connection.execute(f"ALTER TABLE {pushed_table(view)} ADD COLUMN {_ARRIVAL}")
         make_room(connection, view)
     connection.execute(f"PRAGMA user_version = {LAYOUT}")
 

@@ -98,6 +98,6 @@ def _arms(shape: tuple[tuple[int, str, int], ...]) -> Iterator[str]:
         # In a cross join SQLite takes the left first: without any pushed row it doesn't even look at many keys.
         behind = "" if size == 1 else f"(SELECT 1 FROM {pushed} LIMIT 1) CROSS JOIN "  # noqa: S608 (quoted)
         yield (
-            f"SELECT {place}, entity_key, value, slot, event_us, known_us FROM {behind}{pushed} "  # noqa: S608 (quoted)
+            f"SELECT {place}, entity_key, value, arrival, event_us, known_us FROM {behind}{pushed} "  # noqa: S608 (quoted)
             f"WHERE entity_key IN ({marks})"
         )
