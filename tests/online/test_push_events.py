@@ -56,7 +56,7 @@ def test_online_after_push_is_offline_after_append(shop: PushedShop, clients: st
             dtype=object,
         ),
     }
-    assert shop.store.push("events", given[clients], to=BOTH) == PushReport(6, 0)
+    assert shop.store.push("events", given[clients], to=BOTH) == PushReport(6, 0, appended=6)
     assert shop.online(ASKED) == shop.offline(ASKED)
 
 
@@ -83,16 +83,17 @@ def _keys(entity: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def test_events_are_told_apart_by_their_declared_id(shop: PushedShop) -> None:
-    """Equal events with ids of their own are two; one id is one event, whatever else it says."""
+    """Equal events with ids of their own are two; one id is one event, and what was known of it first counts."""
     frame = pd.DataFrame([order(1, NOW - DAY, 1), order(1, NOW - DAY, 2), order(1, NOW - DAY, 2)])
     assert shop.store.push("orders", frame) == PushReport(2, 1)
     for types in ({"number": float, "cents": "int8"}, {"number": object}):
         assert shop.store.push("orders", frame.astype(types)) == PushReport(0, 3)
     report = shop.store.push("orders", frame.astype({"number": object}).replace({"number": {2: "two"}}))
     assert (report.accepted, [reject.row for reject in report.rejected]) == (1, [0])
-    assert shop.store.push("orders", pd.DataFrame([order(1, NOW - DAY / 2, 2, 5)])) == PushReport(1, 0)
-    found = shop.online([{"user_id": 1}], "counted:n", "counted:spend")
-    assert (found["counted__n"], found["counted__spend"]) == ([3], [7])
+    for happened, spend in ((NOW - DAY / 2, 3), (NOW - 2 * DAY, 7)):
+        assert shop.store.push("orders", pd.DataFrame([order(1, happened, 2, 5)])) == PushReport(0, 1)
+        found = shop.online([{"user_id": 1}], "counted:n", "counted:spend")
+        assert (found["counted__n"], found["counted__spend"]) == ([3], [spend])
 
 
 def test_a_row_that_is_known_later_than_now_waits(shop: PushedShop) -> None:
@@ -123,7 +124,7 @@ def test_an_older_row_of_a_latest_value_view_changes_nothing(shop: PushedShop) -
 def test_equal_contents_of_two_entities_are_two_events(shop: PushedShop) -> None:
     """A view of products tells users' events apart, in one batch or in two; as many as are seen are settled."""
     rows = [event(user, NOW - DAY) for user in (1, 2, 3)]
-    assert shop.store.push("events", table(rows[:2]), to=BOTH) == PushReport(2, 0)
+    assert shop.store.push("events", table(rows[:2]), to=BOTH) == PushReport(2, 0, appended=2)
     assert shop.store.push("events", table(rows)) == PushReport(1, 2)
     features = ["of_product:n", "of_all:n"]
     for waiting in (3, 1):
@@ -136,7 +137,7 @@ def test_equal_contents_of_two_entities_are_two_events(shop: PushedShop) -> None
 def test_a_row_goes_to_the_views_that_have_an_entity_for_it(shop: PushedShop) -> None:
     """A null key matches nothing, online as offline; the row's other entities have it."""
     rows = table([event(1, NOW - DAY), event(1, NOW - DAY, None), event(None, NOW - DAY)])
-    assert shop.store.push("events", rows, to=BOTH) == PushReport(3, 0)
+    assert shop.store.push("events", rows, to=BOTH) == PushReport(3, 0, appended=3)
     assert shop.online(ASKED) == shop.offline(ASKED)
 
 

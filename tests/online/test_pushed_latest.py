@@ -99,14 +99,28 @@ def test_ttl_counts_for_what_was_pushed(shop: Shop) -> None:
 
 
 def test_what_the_source_lacks_stays(shop: Shop) -> None:
-    """Materialising settles the pushed rows that state has overtaken, and leaves those that are newer."""
+    """Materialising settles the pushed rows that state holds or has overtaken, and leaves those that are newer."""
     shop.push(1, NOW - DAY, "ahead")
     shop.push(2, NOW - DAY, "not in the source")
     shop.materialise(NOW - DAY / 2)
     assert (shop.words(1, 2), shop.waiting) == (["ahead", "not in the source"], 2)
-    shop.append(1, NOW - DAY, "in the source")
+    shop.append(1, NOW - DAY, "ahead")
     shop.materialise()
-    assert (shop.words(1, 2), shop.waiting) == (["in the source", "not in the source"], 1)
+    assert (shop.words(1, 2), shop.waiting) == (["ahead", "not in the source"], 1)
+    shop.append(2, NOW - DAY / 2, "newer in the source")
+    shop.materialise()
+    assert (shop.words(1, 2), shop.waiting) == (["ahead", "newer in the source"], 0)
+
+
+def test_rows_that_agree_in_both_times_stand_as_they_were_written(shop: Shop) -> None:
+    """Rule 4: the one that came last is served; written again, none of them changes its place."""
+    for word in ("b", "c", "a", "b", "c"):
+        shop.push(1, NOW - DAY, word)
+    assert (shop.words(1), shop.waiting) == (["a"], 3)
+    shop.append(1, NOW - DAY, "a")
+    shop.materialise()
+    shop.push(1, NOW - DAY, "a")
+    assert shop.waiting == 2
 
 
 def test_what_is_pushed_meanwhile_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +9,7 @@ import pyarrow as pa
 from storekeeper.errors import DataError
 from storekeeper.history.state import LatestLayout, decode_latest, row_times
 from storekeeper.history.state.latest import LatestRows
-from storekeeper.online.backends import Asked, Found, PushedRow, Settled, StateRow
+from storekeeper.online.backends import Asked, Found, PushedRow, StateRow
 
 # Bytes of the shortest row there is, in any format: its tag, its times, its null bits and one feature.
 _SHORTEST = 40
@@ -73,29 +72,16 @@ class EncodedRows:
         order = sorted((key, row) for row, key in enumerate(self._without_null()))
         return (StateRow(key, events[row], knowns[row], self.blobs[row]) for key, row in order)
 
-    def pushed(self, slots: Sequence[bytes] | None = None) -> list[PushedRow]:
-        """As pushed rows; without slots those of a latest-value view, in which an entity has one."""
-        named = slots or repeat(b"", len(self.keys))
+    def pushed(self, slots: Sequence[bytes]) -> list[PushedRow]:
+        """As pushed rows, in slots that are their events' ids."""
         times = self.event_us.tolist(), self.known_us.tolist()
-        return list(map(PushedRow, self._without_null(), named, *times, self.blobs))
-
-    def no_newer(self, pushed: Sequence[PushedRow]) -> list[PushedRow]:
-        """Those pushed rows that are no newer than their entity's row here."""
-        waiting = {row.key for row in pushed}
-        places = {key: place for place, key in enumerate(self.keys) if key in waiting}
-        times = {key: (int(self.event_us[place]), int(self.known_us[place])) for key, place in places.items()}
-        return [row for row in pushed if row.key in times and (row.event_us, row.known_us) <= times[row.key]]
+        return list(map(PushedRow, self._without_null(), slots, *times, self.blobs))
 
     def _without_null(self) -> list[bytes]:
         keys = [key for key in self.keys if key is not None]
         if len(keys) != len(self.keys):
             raise DataError("An entity with a null join key reached the online store.")
         return keys
-
-
-def settle(row: PushedRow) -> Settled:
-    """What tells a backend that new state makes a pushed row needless."""
-    return Settled(row.key, row.slot, row.event_us, row.known_us)
 
 
 def unreadable(pushed: Sequence[PushedRow], layout: LatestLayout) -> list[PushedRow]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from storekeeper.definitions import ViewPlan
 from storekeeper.definitions.event_id import event_id_column
 from storekeeper.history.columns import times_us
 from storekeeper.history.keys import key_kind
@@ -14,6 +13,7 @@ from storekeeper.history.state import encode_events
 from storekeeper.online.backends import PushedRow
 from storekeeper.online.entity_keys import key_bytes
 from storekeeper.online.event_ids import event_ids
+from storekeeper.online.event_words import Words
 from storekeeper.online.latest_rows import encode_rows
 from storekeeper.online.layers import EncodedRows
 from storekeeper.online.view_state import KEPT_TYPES, ViewState, layout_for
@@ -47,16 +47,34 @@ class PushedView:
         plan = self.state.plan
         return {name: KEPT_TYPES[kind] for name, kind in self.kinds.items()} if plan.is_windowed else plan.types
 
-    def pushed(self, rows: pa.Table, now_us: int) -> list[PushedRow]:
-        """Rows whose keys are all there, as the backend keeps them; `rows` has what any view over the source reads.
+    def push(self, rows: pa.Table, words: Words, now_us: int) -> np.ndarray:
+        """Write rows whose keys are all there, in slots that are their ids. Which are new, (n_rows,) bool.
 
-        A windowed view keeps each event; a latest-value view one row an entity, and beside it those that are still to
-        come at `now`, which must not hide what is there now.
+        A windowed view keeps each event. A latest-value view keeps an entity's newest ones, and those that are still
+        to come at `now`, which must not hide what is there now.
+
+        Parameters
+        ----------
+        rows
+            What any view over the source reads, in the order in which it came.
+        words
+            How its columns are looked at for their ids.
         """
+        pushed = self._pushed(rows, words)
+        keys = [row.key for row in pushed]
+        # Backends write fastest in key order; an entity's own rows stay in theirs (rule 4).
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        newest_at_us = None if self.state.plan.is_windowed else now_us
+        new = np.zeros(len(pushed), bool)
+        new[order] = self.state.backend.push(self.state.name, [pushed[row] for row in order], newest_at_us)
+        return new
+
+    def _pushed(self, rows: pa.Table, words: Words) -> list[PushedRow]:
         plan = self.state.plan
         encoded = self._events(rows) if plan.is_windowed else encode_rows(rows, plan)
-        apart = plan.is_windowed | (np.maximum(encoded.event_us, encoded.known_us) > now_us)
-        return encoded.pushed(_slots(rows, plan, np.flatnonzero(apart)))
+        id_column = event_id_column(plan.source)
+        others = [name for name in rows.column_names if name not in {plan.known_time, id_column}]
+        return encoded.pushed(event_ids(rows, plan, id_column, others, words))
 
     def _events(self, rows: pa.Table) -> EncodedRows:
         plan = self.state.plan
@@ -72,17 +90,3 @@ class PushedView:
 def key_types(state: ViewState) -> dict[str, pa.DataType]:
     """A view's join keys, in the types in which they are compared."""
     return {name: _KEY_TYPES.get(key_kind(type_), type_) for name, type_ in state.plan.key_types.items()}
-
-
-def _slots(rows: pa.Table, plan: ViewPlan, apart: np.ndarray) -> list[bytes]:
-    """Event ids of the rows that are kept apart, and nothing for the others."""
-    id_column = event_id_column(plan.source)
-    others = [name for name in rows.column_names if name not in {plan.known_time, id_column}]
-    if len(apart) == rows.num_rows:
-        return event_ids(rows, plan, id_column, others)
-    slots = [b""] * rows.num_rows
-    if len(apart):
-        ids = event_ids(rows.take(pa.array(apart)), plan, id_column, others)
-        for place, slot in zip(apart.tolist(), ids, strict=True):
-            slots[place] = slot
-    return slots

@@ -13,8 +13,9 @@ from storekeeper.definitions import ViewPlan, known_type
 from storekeeper.definitions.event_id import event_id_column
 from storekeeper.errors import DataError, listing
 from storekeeper.history.columns import TIMESTAMP, column_kind
-from storekeeper.online.backends import PushedRow, ViewMeta
+from storekeeper.online.backends import ViewMeta
 from storekeeper.online.checked_rows import CheckedRows, Rules, check_rows, complete_keys, given_columns
+from storekeeper.online.event_words import SharedWords
 from storekeeper.online.fitted_column import Given
 from storekeeper.online.pushed_view import PushedView, key_types
 from storekeeper.online.view_state import KEPT_TYPES, ViewState, to_us
@@ -59,14 +60,16 @@ def history_types(plan: ViewPlan, config: RepoConfig) -> dict[str, pa.DataType]:
     return {mapping.get(field.name, field.name): field.type for field in source_schema(plan.source, config)}
 
 
-def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> tuple[PushReport, pa.Table]:
+def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> tuple[PushReport, pa.Table, np.ndarray]:
     """Write rows into the state of the views; those that can't be kept are told, one by one.
 
     Returns
     -------
     report : PushReport
     accepted : pyarrow.Table
-        What history is to have, in its columns: the rows that weren't rejected, in their order.
+        The rows that weren't rejected, in their order, in history's columns if it is to have them.
+    is_new : numpy.ndarray
+        (n_accepted,) bool: which of them are new to the views' state; none if they don't go there.
 
     Raises
     ------
@@ -80,9 +83,11 @@ def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> 
     history = {name: _kept_type(type_) for name, type_ in (push.history or {}).items()}
     wanted = [view.values for view in views] + [ids, history]
     checked = check_rows(given, len(rows), _rules(push, wanted))
-    accepted = _write(views, checked, ids, to_us(push.now)) if push.online else int(checked.kept.sum())
-    report = PushReport(accepted, int(checked.kept.sum()) - accepted, checked.rejected)
-    return report, _selected(checked, history, np.flatnonzero(checked.kept))
+    kept = np.flatnonzero(checked.kept)
+    is_new = (_write(views, checked, ids, to_us(push.now)) if push.online else np.zeros(len(checked.kept), bool))[kept]
+    accepted = int(is_new.sum()) if push.online else len(kept)
+    report = PushReport(accepted, len(kept) - accepted, checked.rejected)
+    return report, _selected(checked, history, kept), is_new
 
 
 def aggregated_kinds(state: ViewState, config: RepoConfig) -> dict[str, str]:
@@ -146,22 +151,23 @@ def _rules(push: Push, wanted: Sequence[Mapping[str, pa.DataType]]) -> Rules:
     return Rules(plan.event_time, plan.known_time, keys, values, push.history or {}, push.now, push.tolerance)
 
 
-def _write(views: Sequence[PushedView], checked: CheckedRows, ids: Mapping[str, pa.DataType], now_us: int) -> int:
-    """Write rows into each view that has an entity for them. How many weren't there before.
+def _write(
+    views: Sequence[PushedView], checked: CheckedRows, ids: Mapping[str, pa.DataType], now_us: int
+) -> np.ndarray:
+    """Write rows into each view that has an entity for them. Which weren't there before, (n_rows,) bool.
 
     The first view decides, and of windowed views if there are any: they tell events apart. So several writers of one
     event agree on who was first.
     """
     decided, new = (np.zeros(len(checked.kept), bool) for _ in range(2))
-    shared = _shared(views, ids)
+    shared, words = _shared(views, ids), SharedWords(checked.columns, np.flatnonzero(checked.kept))
     for view in sorted(views, key=lambda view: not view.state.plan.is_windowed):
         keys = [checked.columns[key] for key in view.keys.items()]
         taken = np.flatnonzero(checked.kept & complete_keys(keys, len(checked.kept)))
         rows = _selected(checked, {**shared, **view.keys, **view.values}, taken)
-        written = _push(view, view.pushed(rows, now_us))
-        new[taken] |= written & ~decided[taken]
+        new[taken] |= view.push(rows, words.of(taken), now_us) & ~decided[taken]
         decided[taken] = True
-    return int(new.sum())
+    return new
 
 
 def _shared(views: Sequence[PushedView], ids: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
@@ -169,14 +175,6 @@ def _shared(views: Sequence[PushedView], ids: Mapping[str, pa.DataType]) -> dict
     plan = views[0].state.plan
     read = {name: type_ for view in views for name, type_ in {**view.keys, **view.values}.items()}
     return {**ids, **read, **{name: TIMESTAMP for name in (plan.event_time, plan.known_time) if name}}
-
-
-def _push(view: PushedView, rows: Sequence[PushedRow]) -> np.ndarray:
-    """Which rows were written, (n_rows,) bool; they go in key order, which is how backends write fastest."""
-    order = sorted(range(len(rows)), key=lambda row: (rows[row].key, rows[row].slot))
-    written = np.zeros(len(rows), bool)
-    written[order] = view.state.backend.push(view.state.name, [rows[row] for row in order])
-    return written
 
 
 def _selected(checked: CheckedRows, types: Mapping[str, pa.DataType], rows: np.ndarray) -> pa.Table:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast.entity import Entity
@@ -55,6 +56,8 @@ class StateOnlineStoreConfig(FeastConfigBaseModel):
     """What `now` is: `wall` (default), an instant, or a shifted wall; the variable STOREKEEPER_CLOCK overrides it."""
     lookback: str = "1d"
     """How far back an incremental materialisation looks for rows that came late: a number and one of d, h, m, s."""
+    retry_horizon: str = "1d"
+    """For how long after a materialisation took an event into state a retry of it is known as one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -138,7 +141,7 @@ class StateOnlineStore(OnlineStore):
         *,
         online: bool = True,
         history: bool = False,
-    ) -> tuple[PushReport, pa.Table]:
+    ) -> tuple[PushReport, pa.Table, np.ndarray]:
         """Push raw events to the views over a push source: as `pushing.push_rows`.
 
         Parameters
@@ -258,6 +261,17 @@ def lookback_of(config: RepoConfig) -> timedelta:
         If `online_store.lookback` is no duration.
     """
     return parse_duration(str(getattr(config.online_store, "lookback", "1d")), "online_store.lookback")
+
+
+def retry_horizon_of(config: RepoConfig) -> timedelta:
+    """For how long after a materialisation took an event into state a retry of it is known as one.
+
+    Raises
+    ------
+    SettingError
+        If `online_store.retry_horizon` is no duration.
+    """
+    return parse_duration(str(getattr(config.online_store, "retry_horizon", "1d")), "online_store.retry_horizon")
 
 
 def _rows_table(

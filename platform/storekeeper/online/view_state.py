@@ -23,6 +23,7 @@ from storekeeper.history.state.latest import LatestRows
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.online.backends import Asked, Backend, Found
 from storekeeper.online.entity_keys import key_bytes
+from storekeeper.online.event_ids import event_id_column, event_ids
 from storekeeper.online.latest_rows import encode_rows
 from storekeeper.online.layers import Question, newer, seen_by
 
@@ -120,12 +121,12 @@ class ViewState:
         return newer(rows, [blob is not None for blob in state], owners) if owners else rows
 
     def write_latest(self, rows: pa.Table, now: datetime) -> int:
-        """Push single rows of a latest-value view, each unless a newer one of its entity was pushed.
+        """Push single rows of a latest-value view, each unless a newer one of its entity was pushed, or it was itself.
 
         Returns
         -------
         int
-            How many were written.
+            How many are new.
 
         Raises
         ------
@@ -139,7 +140,9 @@ class ViewState:
                     f"Feature view '{self.plan.name}': a row of {latest.isoformat()} ('{column}') is in the future; "
                     f"the clock shows {now.isoformat()}. Write it when its time has come, or set the clock."
                 )
-        return sum(self.backend.push(self.name, encode_rows(rows, self.plan).pushed()))
+        named = event_id_column(self.plan.source)
+        ids = event_ids(rows, self.plan, named if named in rows.column_names else None)
+        return sum(self.backend.push(self.name, encode_rows(rows, self.plan).pushed(ids), to_us(now)))
 
     def layout(self) -> StateLayout:
         """What windowed state looks like, by what the last materialisation found its columns to be."""
