@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -233,6 +234,18 @@ def test_many_are_the_first_to_open(backend: SQLiteBackend, made: Callable[[Path
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of threads at a fork
+def test_threads_that_open_a_new_file_at_once_all_can(tmp_path: Path) -> None:
+    """SQLite refuses to switch a file's way of logging while another does; whoever opens it doesn't notice."""
+    for number in range(60):
+        opened, path = Barrier(6), tmp_path / f"{number}.db"
+
+        def open_it(opened: Barrier = opened, path: Path = path) -> None:
+            opened.wait()
+            sqlite_file.open_file(path).close()
+
+        in_threads(*[open_it] * 6)
+
+
 def test_a_forked_process_counts_as_one_of_its_own(backend: SQLiteBackend) -> None:
     """When the parent closes the file as the last one it knows of, what a forked child writes afterwards isn't lost."""
     backend.replace(VIEW, state_rows(b"v"), META)

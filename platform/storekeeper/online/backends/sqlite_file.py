@@ -15,6 +15,7 @@ LAYOUT = 2
 CHECK_NS = 10_000_000
 _CAPITAL = re.compile("[A-Z^]")
 _WAIT_SECONDS = 60
+_PAUSE_SECONDS = 0.002
 #: A row's number among those of its view that arrived; rows of older layouts have none, and stand before all others.
 _ARRIVAL = "arrival INTEGER NOT NULL DEFAULT 0"
 _STATEMENTS_KEPT = 32
@@ -144,7 +145,7 @@ def make_room(connection: sqlite3.Connection, view: str) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
@@ -155,6 +156,20 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if (layout := _layout(connection, path)) < LAYOUT:
         _bring_forward(connection, layout)
     connection.execute("COMMIT")
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging. Of several that switch a new file at once SQLite refuses some, for it waits for no lock."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _layout(connection: sqlite3.Connection, path: Path) -> int:
