@@ -2,8 +2,8 @@
 
 - Feast selects the feature columns of what is pushed, which raw events don't have. Here every view over the push
   source gets the events: state of windowed views is made of them.
-- Feast appends pushed rows once for every view over a push source. Views that share their history would find each
-  event in it several times; here it is appended once, behind the online write.
+- Feast appends pushed rows once for every view over a push source, and again whenever they are pushed again. History
+  would have each event several times; here it is appended once, behind the online write.
 - Feast refuses rows without the column of their knowledge time. Here they are known from now on.
 - Feast takes all rows or fails. Here rows that can't be kept are told, one by one, and the others go in.
 """
@@ -11,6 +11,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -20,7 +21,9 @@ from feast.errors import PushSourceNotFoundException
 from feast.feature_view import FeatureView
 
 from storekeeper.clock import resolve_clock
+from storekeeper.definitions import plan_view
 from storekeeper.errors import NotFoundError, SettingError, listing
+from storekeeper.push_history import rows_to_append
 from storekeeper.push_report import PushReport
 from storekeeper.sources.writing import check_appendable, history_of
 
@@ -53,6 +56,11 @@ def push_events(
     tag `event_id`, or else its keys, event time and values. Late events count where they belong. Of a latest-value
     view an entity's newest row stays.
 
+    History has it once too. Rows that are new online and happened of late are appended; others are looked for in
+    history first, by their ids, among its rows of the same event times. So a push that failed between the two can be
+    made again, and loses nothing. An event may stand there twice only where two pushes tell of it at the very same
+    moment, or where history has a recent one that was never pushed online.
+
     Parameters
     ----------
     store
@@ -61,8 +69,8 @@ def push_events(
         Columns that the views need, under their mapped names or the source's own, in any order; others are left out.
         A knowledge time that is missing is now.
     to
-        `ONLINE`, `OFFLINE` or both. History gets every row that isn't rejected, duplicates too, after the online
-        write: a push that failed can be made again. It needs all of its columns.
+        `ONLINE`, `OFFLINE` or both. History needs all of its columns; it gets the rows that aren't rejected and that
+        it doesn't have, after the online write.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def push_events(
     UsageError
         If history is to have the rows, and can't be appended to.
     SourceError
-        If state or history can't be written.
+        If state can't be written, or history can't be read or written.
     """
     views = _views_over(store, source_name, allow_cache)
     provider, history = store._get_provider(), to != PushMode.ONLINE
@@ -91,12 +99,16 @@ def push_events(
     if history:
         check_appendable(history_of(views[0].batch_source), store.config)
     report: PushReport
-    report, accepted = provider.online_store.push_rows(
+    report, accepted, is_new = provider.online_store.push_rows(
         store.config, source_name, views, rows, online=to != PushMode.OFFLINE, history=history
     )
-    if history:
-        provider.offline_write_batch(store.config, views[0], accepted, None)
-    return report
+    if not history:
+        return report
+    missing = rows_to_append(accepted, is_new, [plan_view(view) for view in views], store.config)
+    appended = _append(provider, store.config, views[0], missing)
+    if to == PushMode.OFFLINE:
+        return PushReport(appended, report.accepted - appended, report.rejected, appended)
+    return replace(report, appended=appended)
 
 
 def mended_push(plain: Callable[..., None]) -> Callable[..., PushReport | None]:
@@ -173,6 +185,12 @@ def _views_over(store: Any, name: str, allow_cache: bool) -> list[FeatureView]:
     if not over:
         raise PushSourceNotFoundError(name, [view.stream_source.name for view in pushed])
     return [over[view] for view in sorted(over)]
+
+
+def _append(provider: Any, config: Any, view: FeatureView, rows: pa.Table) -> int:
+    if rows.num_rows:
+        provider.offline_write_batch(config, view, rows, None)
+    return int(rows.num_rows)
 
 
 def _logged(name: str, report: PushReport) -> PushReport:
