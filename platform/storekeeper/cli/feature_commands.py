@@ -1,5 +1,7 @@
 """`storekeeper apply` and `materialize`: features declared and made live."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -52,7 +54,7 @@ def materialize(
     force: Annotated[bool, typer.Option(help="Also where nothing has changed.")] = False,
     json: Json = False,
 ) -> None:
-    """Build the online state of feature views, as it stands at the clock's now."""
+    """Build the online state of feature views, as it stands at the clock's now. Ctrl-C leaves a view's old state."""
     from storekeeper.cli.retrieval_bars import retrieval_bars
     from storekeeper.clock import parse_duration
     from storekeeper.ledger import Ledger
@@ -61,11 +63,12 @@ def materialize(
     if lookback is not None and not incremental:
         raise UsageError("--lookback says how far back --incremental looks. Give both, or neither.")
     store = _open_store()
-    views, end, done = _chosen(store, view), _instant(until, store.clock.now()), []
+    views, end = _chosen(store, view), _instant(until, store.clock.now())
+    done: list[Any] = []
     ledger = Ledger(Settings.load().database_url)
     ledger.find_materialisation(views[0].name)  # so that an unusable ledger is noticed before anything is built
     back = None if lookback is None else parse_duration(lookback, "--lookback")
-    with retrieval_bars(progress_console):
+    with _interruptible(views, done), retrieval_bars(progress_console):
         for outcome in store.materialise_views(
             views, end, only_changed=not force, incremental=incremental, lookback=back
         ):
@@ -78,6 +81,23 @@ def materialize(
     print_table("Online state", _OUTCOME_HEADINGS, [_outcome_row(outcome) for outcome in done])
 
 
+@contextmanager
+def _interruptible(views: Sequence[Any], done: Sequence[Any]) -> Iterator[None]:
+    """Ctrl-C says which views are left to do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = " ".join(f"--view {view.name}" for view in views[len(done) :])
+        typer.echo(
+            f"Interrupted: {len(done)} of {len(views)} views are done, and the others keep the state that they had. "
+            f"Run it again for them: storekeeper materialize {left}",
+            err=True,
+        )
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+# As a shell has it: 128 and the signal's number.
+_INTERRUPTED = 130
 _OUTCOME_HEADINGS = {"view": "left", "entities": "right", "state": "left", "until": "left", "seconds": "right"}
 _STATES = {"full": "built", "incremental": "updated", "unchanged": "unchanged"}
 
