@@ -19,7 +19,7 @@ from storekeeper.definitions.on_demand_views import ServedRegistry
 from storekeeper.errors import UsageError
 from storekeeper.materialise import Fingerprints, Outcome, Run, materialise
 from storekeeper.offline.store import saved_rows
-from storekeeper.online.store import StateOnlineStore, clock_of, lookback_of
+from storekeeper.online.store import StateOnlineStore, clock_of, lookback_of, retry_horizon_of
 from storekeeper.online.view_state import ViewState
 
 
@@ -103,7 +103,7 @@ class StorekeeperProvider(PassthroughProvider):
         until, stands = min(_utc(end), now), state.materialised_until()
         if stands is not None and until < stands <= now:
             until = stands
-        run = Run(until, lookback, unless_made_from)
+        run = Run(until, lookback, unless_made_from, retry_horizon_of(config))
         return materialise(state, config, run, fingerprints or Fingerprints(config, [state.plan]))
 
     def _state(self, config: RepoConfig, view: FeatureView) -> ViewState:
