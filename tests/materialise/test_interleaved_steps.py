@@ -1,6 +1,6 @@
 """Pushes, retries, loads and materialisations in any order: what is served is what training sees, after each step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,7 +110,8 @@ class Walk:
             given = table(rows[source]).to_pandas() if source == "events" else pd.DataFrame(rows[source])
             types = {"number": "int64", "cents": "int32"} if source == "orders" else {}
             self.store.write_to_offline_store(view, given.astype(types))
-        self.materialise(self.views)
+        # Orders have no knowledge time: only a lookback that reaches them finds those that came late.
+        self.materialise(self.views, [8 * DAY])
         late = [row for row in rows["orders"] if row["at"] >= self.now - DAY]
         if late:
             report = self.push("orders", late, self.draw([ONLINE, BOTH]))
@@ -120,9 +121,9 @@ class Walk:
         """Some views' state is brought to now."""
         self.materialise([view for view in self.views if self.rng.random() < 0.5])
 
-    def materialise(self, views: list[Any]) -> None:
+    def materialise(self, views: list[Any], lookbacks: Sequence[timedelta] = (timedelta(0), HOUR, DAY)) -> None:
         """From the start, or of what has changed."""
-        lookback = self.draw([timedelta(0), HOUR, DAY])
+        lookback = self.draw(lookbacks)
         goes_on = bool(self.rng.random() < 0.7)
         list(self.store.materialise_views(views, incremental=goes_on, lookback=lookback))
 
