@@ -1,4 +1,4 @@
-"""Online state in PostgreSQL: two tables a view in a schema of their own."""
+"""Online state in PostgreSQL: three tables a view in a schema of their own."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,9 +6,11 @@ from typing import Any
 
 from storekeeper.online.backends.arranging import Row, arrange
 from storekeeper.online.backends.base import Asked, Found, PushedRow, Settled, StateRow, ViewMeta
+from storekeeper.online.backends.postgres_pushing import push_newest, push_rows
 from storekeeper.online.backends.postgres_session import Connection, Session, errors
 from storekeeper.online.backends.postgres_tables import (
     Tables,
+    arrivals,
     checked_schema,
     coming_statement,
     key_statements,
@@ -21,13 +23,13 @@ from storekeeper.online.backends.postgres_tables import (
     tables,
     view_statements,
 )
-from storekeeper.online.backends.postgres_writing import carry_out, copy_state, fetched, lock, push_rows, settle
+from storekeeper.online.backends.postgres_writing import carry_out, copy_state, fetched, forget, lock, settle
 
 _TRIES = 5
 
 
 class PostgresBackend:
-    """Two tables a view in one schema of a PostgreSQL database, 12 or later.
+    """Three tables a view in one schema of a PostgreSQL database, 12 or later.
 
     A thread has two connections, so that a stream of rows given to `replace` or `update` may itself read and push.
 
@@ -58,10 +60,10 @@ class PostgresBackend:
         """Forget a view, its state and its pushed rows."""
         named = tables(self._schema, view)
         with self._session.transaction() as connection:
-            if not self._has_schema(connection):
+            if not all(self._are_there(connection, self._listing)):
                 return
             lock(connection, named.lock)
-            connection.execute(f"DROP TABLE IF EXISTS {named.state}, {named.pushed}")
+            connection.execute(f"DROP TABLE IF EXISTS {named.state}, {named.pushed}, {named.remembered}")
             connection.execute(f"DELETE FROM {self._listing} WHERE view = %s", (view,))  # noqa: S608 (quoted)
 
     def views(self) -> list[str]:
@@ -92,26 +94,46 @@ class PostgresBackend:
             return arrange(asked, ())
         return arrange(asked, self._session.read(lambda connection: self._select(connection, asked, keys)))
 
-    def replace(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def replace(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """All of a view's state at once: a new table takes the old one's place. Returns the row count."""
-        return self._put(view, rows, meta, settled, key_statements, swap_statements)
+        return self._put(view, rows, meta, (settled, forget_before_us), key_statements, swap_statements)
 
-    def update(self, view: str, rows: Iterable[StateRow], meta: ViewMeta, settled: Iterable[Settled] = ()) -> int:
+    def update(
+        self,
+        view: str,
+        rows: Iterable[StateRow],
+        meta: ViewMeta,
+        settled: Iterable[Settled] = (),
+        forget_before_us: int | None = None,
+    ) -> int:
         """As `replace`, but entities that aren't among the rows keep their state."""
-        return self._put(view, rows, meta, settled, merge_statements, lambda _: [])
+        return self._put(view, rows, meta, (settled, forget_before_us), merge_statements, lambda _: [])
 
-    def push(self, view: str, rows: Iterable[PushedRow]) -> list[bool]:
-        """Write pushed rows, each unless its slot holds one of the same or a greater rank. Which were written."""
+    def push(self, view: str, rows: Iterable[PushedRow], newest_at_us: int | None = None) -> list[bool]:
+        """Write pushed rows, in one statement if all may stay. Which of them are new."""
         offered = list(rows)
-        return self._session.write(lambda connection: self._push(connection, view, offered))
+        return self._session.write(lambda connection: self._push(connection, view, offered, newest_at_us))
 
     def pushed(self, view: str) -> Iterator[PushedRow]:
-        """All pushed rows of a view, by key, event time, knowledge time and slot; those there at the call."""
+        """All pushed rows of a view, by key, event time, knowledge time and arrival; those there at the call."""
         sql = (
             f"SELECT entity_key, slot, event_us, known_us, value FROM {tables(self._schema, view).pushed} "  # noqa: S608
-            f"ORDER BY entity_key, event_us, known_us, slot"
+            f"ORDER BY entity_key, event_us, known_us, arrival"
         )
         return (PushedRow(*row) for row in self._rows(sql))
+
+    def remembered(self, view: str) -> Iterator[tuple[bytes, bytes, int]]:
+        """Key and slot of all that is remembered of a view, and as of which instant; by key and slot."""
+        named = tables(self._schema, view)
+        sql = f"SELECT entity_key, slot, until_us FROM {named.remembered} ORDER BY entity_key, slot"  # noqa: S608
+        return iter(self._rows(sql))
 
     def close(self) -> None:
         """Close connections: this thread's now, others' when they next ask or end; a later call opens new ones."""
@@ -125,6 +147,9 @@ class PostgresBackend:
                 return fetched(connection, sql, parameters)
             except errors.UndefinedTable:
                 return []
+            except errors.UndefinedColumn:
+                self._bring_forward(connection)
+            return fetched(connection, sql, parameters)
 
         return self._session.read(work)
 
@@ -133,12 +158,22 @@ class PostgresBackend:
         for _ in range(_TRIES):
             try:
                 return fetched(connection, reading(self._schema, wanted), keys)
+            except errors.UndefinedColumn:
+                self._bring_forward(connection)
             except errors.UndefinedTable:
                 there = self._there(connection)
-            wanted = tuple((place, view) for place, view in wanted if view in there)
+                wanted = tuple((place, view) for place, view in wanted if view in there)
             if not wanted:
                 return []
         return fetched(connection, reading(self._schema, wanted), keys)
+
+    def _bring_forward(self, connection: Connection) -> None:
+        """Views of a release whose pushed rows had no arrival: each in a transaction, so that few are waited for."""
+        for view in sorted(self._there(connection)):
+            # One that this thread is replacing isn't among them, and would be waited for in vain.
+            if not all(self._are_there(connection, tables(self._schema, view).remembered)):
+                with connection.transaction():
+                    self._make_room(connection, view)
 
     def _there(self, connection: Connection) -> set[str]:
         try:
@@ -146,21 +181,23 @@ class PostgresBackend:
         except errors.UndefinedTable:
             return set()
 
-    def _has_schema(self, connection: Connection) -> bool:
-        return connection.execute("SELECT to_regclass(%s)", (self._listing,)).fetchone() != (None,)
+    def _are_there(self, connection: Connection, *relations: str) -> list[bool]:
+        sql = "SELECT to_regclass(name) IS NOT NULL FROM unnest(%s::text[]) AS name"
+        return [is_there for (is_there,) in connection.execute(sql, (list(relations),))]
 
     def _make_room(self, connection: Connection, view: str) -> None:
         """Tables for a view, in a transaction that is the only one to write its state, or to make or drop it."""
-        if not self._has_schema(connection):
+        named = tables(self._schema, view)
+        has_sequence, has_tables = self._are_there(connection, arrivals(self._schema), named.remembered)
+        if not has_sequence:
             lock(connection, lock_number(self._schema))
             carry_out(connection, schema_statements(self._schema))
-        named = tables(self._schema, view)
         lock(connection, named.lock)
         made = connection.execute(
             f"INSERT INTO {self._listing} VALUES (%s, %s, NULL, '{{}}', '') ON CONFLICT DO NOTHING",  # noqa: S608
             (view, named.mark),
         )
-        if made.rowcount:
+        if made.rowcount or not has_tables:
             carry_out(connection, view_statements(named))
 
     def _put(
@@ -168,17 +205,20 @@ class PostgresBackend:
         view: str,
         rows: Iterable[StateRow],
         meta: ViewMeta,
-        settled: Iterable[Settled],
+        settling: tuple[Iterable[Settled], int | None],
         prepare: Callable[[Tables], list[str]],
         finish: Callable[[Tables], list[str]],
     ) -> int:
-        named = tables(self._schema, view)
+        named, (settled, forget_before_us) = tables(self._schema, view), settling
+        # Whoever gives the rows may push meanwhile, which would wait for room that is made below.
+        self.create(view)
         with self._session.transaction() as connection:
             self._make_room(connection, view)
             connection.execute(coming_statement(named))
             count = copy_state(connection, named, rows)
             carry_out(connection, prepare(named))
-            settle(connection, named, settled)
+            settle(connection, named, settled, meta.until_us)
+            forget(connection, named, forget_before_us)
             connection.execute(
                 f"UPDATE {self._listing} SET until_us = %s, kinds = %s, made_from = %s WHERE view = %s",  # noqa: S608
                 (meta.until_us, json.dumps(meta.kinds), meta.made_from, view),
@@ -186,11 +226,19 @@ class PostgresBackend:
             carry_out(connection, finish(named))
         return count
 
-    def _push(self, connection: Connection, view: str, offered: Sequence[PushedRow]) -> list[bool]:
+    def _push(
+        self, connection: Connection, view: str, offered: Sequence[PushedRow], newest_at_us: int | None
+    ) -> list[bool]:
         named = tables(self._schema, view)
+
+        def push() -> list[bool]:
+            if newest_at_us is None:
+                return push_rows(connection, named, offered)
+            return push_newest(connection, named, offered, newest_at_us)
+
         try:
-            return push_rows(connection, named, offered)
-        except errors.UndefinedTable:
+            return push()
+        except (errors.InvalidSchemaName, errors.UndefinedTable, errors.UndefinedColumn):
             with connection.transaction():
                 self._make_room(connection, view)
-                return push_rows(connection, named, offered)
+                return push()

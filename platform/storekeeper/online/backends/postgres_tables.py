@@ -42,9 +42,19 @@ class Tables:
         return f'"{self.schema}"."pushed_{self.mark}"'
 
     @property
+    def remembered(self) -> str:
+        """Slots that were settled, and as of which instant."""
+        return f'"{self.schema}"."remembered_{self.mark}"'
+
+    @property
     def coming(self) -> str:
         """State that is about to be put in place."""
         return f'"{self.schema}"."coming_{self.mark}"'
+
+    @property
+    def going(self) -> str:
+        """Slots that are about to be settled."""
+        return f'"{self.schema}"."going_{self.mark}"'
 
 
 def checked_schema(name: str) -> str:
@@ -80,8 +90,13 @@ def listing_table(schema: str) -> str:
     return f'"{schema}".views'
 
 
+def arrivals(schema: str) -> str:
+    """The sequence that numbers pushed rows: of all views, for one that is never dropped has none to wait for."""
+    return f'"{schema}".arrivals'
+
+
 def schema_statements(schema: str) -> list[str]:
-    """The schema, and the table that lists the views in it."""
+    """The schema, the table that lists the views in it, and the sequence; nothing happens to those that are there."""
     columns = (
         'view text COLLATE "C" PRIMARY KEY, tables text NOT NULL, until_us bigint, kinds text NOT NULL, '
         "made_from text NOT NULL"
@@ -89,15 +104,21 @@ def schema_statements(schema: str) -> list[str]:
     return [
         f'CREATE SCHEMA IF NOT EXISTS "{schema}"',
         f"CREATE TABLE IF NOT EXISTS {listing_table(schema)} ({columns})",
+        f"CREATE SEQUENCE IF NOT EXISTS {arrivals(schema)}",
     ]
 
 
 def view_statements(named: Tables) -> list[str]:
-    """A view's tables."""
+    """A view's tables; those of a release that didn't number its pushed rows have them numbered as they lie."""
     key = f'CONSTRAINT "state_{named.mark}_key" PRIMARY KEY (entity_key)'
+    # The column is the last and numbers by itself, so that writers of that release still find their way.
+    arrival = f"arrival bigint NOT NULL DEFAULT nextval('{arrivals(named.schema)}')"
+    by_slot = "PRIMARY KEY (entity_key, slot)"
     return [
         f"CREATE TABLE IF NOT EXISTS {named.state} ({_STATE}, {key})",
-        f"CREATE TABLE IF NOT EXISTS {named.pushed} ({_PUSHED}, PRIMARY KEY (entity_key, slot))",
+        f"CREATE TABLE IF NOT EXISTS {named.pushed} ({_SLOT}, {_TIMES}, {arrival}, {by_slot})",
+        f"ALTER TABLE {named.pushed} ADD COLUMN IF NOT EXISTS {arrival}",
+        f"CREATE TABLE IF NOT EXISTS {named.remembered} ({_SLOT}, until_us bigint NOT NULL, {by_slot})",
     ]
 
 
@@ -129,26 +150,9 @@ def merge_statements(named: Tables) -> list[str]:
     return [merge, f"DROP TABLE {named.coming}"]
 
 
-def settling(named: Tables) -> str:
-    """Takes settled rows away: four arrays."""
-    return (
-        f"DELETE FROM {named.pushed} AS mine USING "  # noqa: S608 (quoted)
-        f"unnest(%b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[]) AS gone (entity_key, slot, event_us, known_us) "
-        f"WHERE (mine.entity_key, mine.slot) = (gone.entity_key, gone.slot) "
-        f"AND (mine.event_us, mine.known_us) <= (gone.event_us, gone.known_us)"
-    )
-
-
-def pushing(named: Tables) -> str:
-    """Writes pushed rows, each of another slot: five arrays. Returns keys and slots of those that were written."""
-    return (
-        f"INSERT INTO {named.pushed} AS mine SELECT * FROM "  # noqa: S608 (quoted)
-        f"unnest(%b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[], %b::bytea[]) "
-        f"ON CONFLICT (entity_key, slot) DO UPDATE SET "
-        f"event_us = excluded.event_us, known_us = excluded.known_us, value = excluded.value WHERE "
-        f"(excluded.event_us, excluded.known_us, excluded.value) > (mine.event_us, mine.known_us, mine.value) "
-        f"RETURNING entity_key, slot"
-    )
+def going_statement(named: Tables) -> str:
+    """A table for what is to be settled."""
+    return f"CREATE UNLOGGED TABLE {named.going} ({_SLOT}, is_remembered boolean NOT NULL)"
 
 
 @lru_cache(maxsize=1024)
@@ -166,12 +170,12 @@ def _arms(schema: str, asked: tuple[tuple[int, str], ...]) -> Iterator[str]:
     for place, view in asked:
         named, of_keys = tables(schema, view), f"WHERE entity_key = ANY(%(k{place})b::bytea[])"
         yield (
-            f"SELECT {place}, entity_key, value, NULL::bytea, NULL::bigint, NULL::bigint "  # noqa: S608 (quoted)
+            f"SELECT {place}, entity_key, value, NULL::bigint, NULL::bigint, NULL::bigint "  # noqa: S608 (quoted)
             f"FROM {named.state} {of_keys}"
         )
-        yield f"SELECT {place}, entity_key, value, slot, event_us, known_us FROM {named.pushed} {of_keys}"  # noqa: S608
+        yield f"SELECT {place}, entity_key, value, arrival, event_us, known_us FROM {named.pushed} {of_keys}"  # noqa: S608
 
 
+_SLOT = "entity_key bytea NOT NULL, slot bytea NOT NULL"
 _TIMES = "event_us bigint NOT NULL, known_us bigint NOT NULL, value bytea NOT NULL"
 _STATE = f"entity_key bytea NOT NULL, {_TIMES}"
-_PUSHED = f"entity_key bytea NOT NULL, slot bytea NOT NULL, {_TIMES}"

@@ -1,80 +1,74 @@
-"""Writing rows into the tables of online state in PostgreSQL."""
+"""Putting state in place in PostgreSQL, and settling what was pushed."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-from storekeeper.online.backends.base import PushedRow, Settled, StateRow
+from storekeeper.online.backends.base import Settled, StateRow
 from storekeeper.online.backends.postgres_session import Connection
-from storekeeper.online.backends.postgres_tables import Tables, pushing, settling
+from storekeeper.online.backends.postgres_tables import Tables, going_statement
 
 _STATE_COLUMNS = attrgetter("key", "event_us", "known_us", "value")
-_PUSHED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us", "value")
-_SETTLED_COLUMNS = attrgetter("key", "slot", "event_us", "known_us")
-_SETTLED_AT_ONCE = 10_000
-
-_Slot = tuple[bytes, bytes]
+_SETTLED_COLUMNS = attrgetter("key", "slot", "is_remembered")
 
 
 def copy_state(connection: Connection, named: Tables, rows: Iterable[StateRow]) -> int:
     """Fill the table that is coming with rows as they come; returns their number."""
-    count = 0
     # Frozen rows need no second visit by vacuum; PostgreSQL allows it in a table that this transaction made.
-    with connection.cursor() as cursor, cursor.copy(f"COPY {named.coming} FROM STDIN (FORMAT binary, FREEZE)") as copy:
-        copy.set_types(["bytea", "int8", "int8", "bytea"])
-        for row in map(_STATE_COLUMNS, rows):
+    statement = f"COPY {named.coming} FROM STDIN (FORMAT binary, FREEZE)"
+    return _copy(connection, statement, ["bytea", "int8", "int8", "bytea"], map(_STATE_COLUMNS, rows))
+
+
+def settle(connection: Connection, named: Tables, settled: Iterable[Settled], until_us: int | None) -> None:
+    """Take settled rows away and remember their slots; from then until the transaction ends, pushes wait.
+
+    They wait for the table of pushed rows, which they lock before they look at what is remembered. So one that came
+    before has written its rows, and they go; one that comes after finds their slots remembered.
+    """
+    rest = iter(settled)
+    for first in rest:
+        connection.execute(going_statement(named))
+        rows = map(_SETTLED_COLUMNS, chain([first], rest))
+        _copy(connection, f"COPY {named.going} FROM STDIN (FORMAT binary)", ["bytea", "bytea", "bool"], rows)
+        if until_us is not None:
+            connection.execute(_remembering(named), (until_us,))
+        connection.execute(f"LOCK TABLE {named.pushed} IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(
+            f"DELETE FROM {named.pushed} AS mine USING {named.going} AS gone "  # noqa: S608 (quoted)
+            f"WHERE (mine.entity_key, mine.slot) = (gone.entity_key, gone.slot)"
+        )
+        connection.execute(f"DROP TABLE {named.going}")
+
+
+def forget(connection: Connection, named: Tables, before_us: int | None) -> None:
+    """Forget slots that were last remembered before an instant, if there is one."""
+    if before_us is not None:
+        connection.execute(f"DELETE FROM {named.remembered} WHERE until_us < %s", (before_us,))  # noqa: S608 (quoted)
+
+
+def _remembering(named: Tables) -> str:
+    return (
+        f"INSERT INTO {named.remembered} AS mine "  # noqa: S608 (quoted)
+        f"SELECT DISTINCT entity_key, slot, %s::bigint FROM {named.going} WHERE is_remembered "
+        f"ON CONFLICT (entity_key, slot) DO UPDATE SET until_us = excluded.until_us "
+        f"WHERE mine.until_us < excluded.until_us"
+    )
+
+
+def _copy(connection: Connection, statement: str, types: list[str], rows: Iterable[tuple[Any, ...]]) -> int:
+    count = 0
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
             copy.write_row(row)
             count += 1
     return count
 
 
-def settle(connection: Connection, named: Tables, settled: Iterable[Settled]) -> None:
-    """Take settled rows away."""
-    gone = [_SETTLED_COLUMNS(one) for one in settled]
-    if not gone:
-        return
-    # Pushes wait for it: rows locked one by one, in an order that isn't theirs, could end in a deadlock.
-    connection.execute(f"LOCK TABLE {named.pushed} IN SHARE ROW EXCLUSIVE MODE")
-    for start in range(0, len(gone), _SETTLED_AT_ONCE):
-        connection.execute(settling(named), _arrays(gone[start : start + _SETTLED_AT_ONCE]))
-
-
-def push_rows(connection: Connection, named: Tables, rows: Sequence[PushedRow]) -> list[bool]:
-    """Push rows in as many statements as the fullest slot has rows. Which were written."""
-    turns: list[dict[_Slot, int]] = []
-    times = Counter[_Slot]()
-    for place, row in enumerate(rows):
-        slot = row.key, row.slot
-        if times[slot] == len(turns):
-            turns.append({})
-        turns[times[slot]][slot] = place
-        times[slot] += 1
-    if len(turns) < 2:
-        return _write_turns(connection, named, rows, turns)
-    with connection.transaction():
-        return _write_turns(connection, named, rows, turns)
-
-
-def _write_turns(
-    connection: Connection, named: Tables, rows: Sequence[PushedRow], turns: Sequence[dict[_Slot, int]]
-) -> list[bool]:
-    written = [False] * len(rows)
-    for turn in turns:
-        # All writers lock rows in one order, so that none waits for another that waits for it.
-        ordered = [_PUSHED_COLUMNS(rows[turn[slot]]) for slot in sorted(turn)]
-        for slot in fetched(connection, pushing(named), _arrays(ordered)):
-            written[turn[slot]] = True
-    return written
-
-
-def _arrays(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def fetched(connection: Connection, sql: str, parameters: Any) -> list[Any]:
-    """What a query gives, bytes as bytes."""
-    return connection.execute(sql, parameters, binary=True).fetchall()
+def fetched(connection: Connection, sql: str, parameters: Any, *, prepare: bool | None = None) -> list[Any]:
+    """What a query gives, bytes as bytes; prepared after some times, unless it is said."""
+    return connection.execute(sql, parameters, binary=True, prepare=prepare).fetchall()
 
 
 def carry_out(connection: Connection, statements: Iterable[str]) -> None:
