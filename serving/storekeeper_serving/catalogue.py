@@ -5,12 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feast.errors import FeastError
-
 from storekeeper.artefact import Artefact, best_artefact, find_artefact, list_artefacts, read_manifest
 from storekeeper.definitions import definition_hash
 from storekeeper.errors import NotFoundError, SourceError, StorekeeperError
-from storekeeper.online.reader import FeatureReader
+from storekeeper.online.reader import UNREADABLE, FeatureReader
 from storekeeper.store import FeatureStore
 from storekeeper_serving.predictor import ServedModel, open_model
 from storekeeper_serving.problems import Problem, RefusedError, RequestError
@@ -164,7 +162,7 @@ def _open_reader(store: FeatureStore, service: str) -> FeatureReader | Storekeep
         return FeatureReader(store, service, watch_seconds=None)
     except StorekeeperError as error:
         return error
-    except FeastError as error:
+    except UNREADABLE as error:
         return SourceError(f"Feature service '{service}' can't be read: {error}. Run storekeeper apply.")
 
 
@@ -177,7 +175,7 @@ def fingerprint(store: FeatureStore, models_dir: Path, services: Iterable[str]) 
 def _hash_or_error(store: FeatureStore, service: str) -> str:
     try:
         return definition_hash(store, service)
-    except (FeastError, StorekeeperError) as error:
+    except UNREADABLE as error:
         return str(error)
 
 

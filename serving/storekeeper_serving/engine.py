@@ -13,7 +13,7 @@ from storekeeper.audit.code_version import code_version
 from storekeeper.audit.log import MODEL, PROBABILITY, REQUEST_ID, TASK, VERSION, Evidence, ServedLog
 from storekeeper.audit.witness import Witness
 from storekeeper.errors import SourceError, StorekeeperError, listing
-from storekeeper.online.reader import FeatureReader
+from storekeeper.online.reader import UNREADABLE, FeatureReader
 from storekeeper.settings import Settings
 from storekeeper.store import FeatureStore
 from storekeeper_serving.catalogue import fingerprint, load_catalogue
@@ -161,7 +161,7 @@ class Engine:
             try:
                 self.refresh()
                 self.refresh_problem = None
-            except (StorekeeperError, OSError) as error:
+            except UNREADABLE as error:
                 # What is loaded goes on serving; /health tells.
                 self.refresh_problem = f"{type(error).__name__}: {error}"
 

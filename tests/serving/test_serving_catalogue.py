@@ -1,13 +1,16 @@
 """Which models are served: the best, the latest, those that fit the definitions; never a broken one."""
 
+import threading
 from typing import Any
 
 import pytest
 from httpx import Client
 
 from storekeeper.store import FeatureStore
+from storekeeper_serving import catalogue
 from storekeeper_serving.app import create_app
 from storekeeper_serving.engine import Engine
+from storekeeper_serving.options import ServingOptions
 
 OTHER = "0" * 64
 
@@ -107,3 +110,35 @@ def test_refresh_notices_changed_definitions(shop: Any) -> None:
     assert engine.refresh()
     assert [refusal.problem.status for refusal in engine.catalogue.refused()] == [409] * 4
     engine.close()
+
+
+def test_definitions_that_cannot_be_loaded(shop: Any, make_client: Any, ask: Any, monkeypatch: Any) -> None:
+    """Where a registered view's code lacks a package, its models are refused with the reason; the server starts."""
+
+    def lacks(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'moon'")
+
+    monkeypatch.setattr(catalogue, "FeatureReader", lacks)
+    monkeypatch.setattr(catalogue, "definition_hash", lacks)
+    with make_client(create_app(shop.settings)) as client:
+        answer = ask(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_loadable")
+    assert "No module named 'moon'" in answer.json()["error"]["message"]
+
+
+def test_the_background_refresh_goes_on(shop: Any, monkeypatch: Any) -> None:
+    """A registry that can't be read, whatever is wrong with it, is told, and looked at again."""
+    looks = threading.Semaphore(0)
+
+    def fail(_: Engine) -> None:
+        looks.release()
+        raise LookupError("nothing like that")
+
+    monkeypatch.setattr(Engine, "refresh", fail)
+    engine = Engine(shop.settings, ServingOptions(refresh_seconds=0.01))
+    try:
+        assert looks.acquire(timeout=60)
+        assert looks.acquire(timeout=60)
+        assert engine.refresh_problem == "LookupError: nothing like that"
+    finally:
+        engine.close()

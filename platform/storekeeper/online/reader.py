@@ -17,8 +17,8 @@ from storekeeper.online.compiled.watch import Watch
 from storekeeper.online.store import clock_of
 from storekeeper.online.view_state import to_us
 
-# What a registry, and the functions of on-demand views that it holds, may raise when they are loaded.
-_UNREADABLE = (
+#: What a registry, and the functions of on-demand views that it holds, may raise when they are loaded.
+UNREADABLE = (
     StorekeeperError, FeastError, SQLAlchemyError, OSError, ImportError, AttributeError, LookupError, TypeError,
     ValueError,
 )  # fmt: skip
@@ -155,7 +155,7 @@ class FeatureReader:
             try:
                 self._store.refresh_registry()
                 found = compile_service(self._store, self.service)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 self.stale_reason = f"{type(error).__name__}: {error}"
                 return False
             self.stale_reason = None
