@@ -13,22 +13,13 @@ from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSo
 from feast.aggregation import Aggregation
 from feast.types import Float64, Int64
 
+from benchmarks.online_repos import feasts_repo, our_repo
 from storekeeper.store import FeatureStore
 
 VIEWS = ("a", "b", "c")
 FEATURES = 20
 _WINDOWS = {"1h": 1, "6h": 6, "1d": 24, "7d": 168, "30d": 720}
 _EVENTS_AN_ENTITY = 60
-_CONFIG = """
-project: online
-provider: {provider}
-registry: {registry}
-offline_store:
-  type: {offline}
-online_store:
-  type: {online}
-entity_key_serialization_version: 3
-"""
 
 
 @dataclass(frozen=True)
@@ -66,13 +57,8 @@ def write_data(folder: Path, entities: int) -> Data:
 
 
 def our_store(data: Data, scratch: Path, online: str) -> FeatureStore:
-    """A project of Storekeeper's, materialised; `online` is the rest of the online store's block."""
-    config = {
-        "provider": "storekeeper.provider.StorekeeperProvider",
-        "offline": "storekeeper.offline.store.HistoryOfflineStore",
-        "online": f"storekeeper.online.store.StateOnlineStore\n  {online}",
-    }
-    store = FeatureStore(_repo(scratch, config))
+    """A project of Storekeeper's, materialised; `online` is the online store's block."""
+    store = our_repo(scratch, online, "reading")
     windowed = [_windowed(view, data) for view in VIEWS]
     plain = [_plain(view, data) for view in VIEWS]
     services = [FeatureService(name="latest", features=plain), FeatureService(name="windows", features=windowed)]
@@ -84,21 +70,12 @@ def our_store(data: Data, scratch: Path, online: str) -> FeatureStore:
 
 def feasts_store(data: Data, scratch: Path, online: str) -> feast.FeatureStore:
     """A project with an online store of Feast's own, filled with the latest-value views."""
-    config = {"provider": "local", "offline": "dask", "online": online}
-    store = feast.FeatureStore(repo_path=str(_repo(scratch, config)))
+    store = feasts_repo(scratch, online, "reading")
     plain = [_plain(view, data) for view in VIEWS]
     store.apply([_user(), *plain, FeatureService(name="latest", features=plain)])
     for view in VIEWS:
         store.write_to_online_store(f"view_{view}", pq.read_table(data.folder / f"{view}.parquet").to_pandas())
     return store
-
-
-def _repo(scratch: Path, config: dict[str, str]) -> Path:
-    repo = scratch / "feature_repo"
-    repo.mkdir(parents=True)
-    text = _CONFIG.format(registry=scratch / "registry.db", **config)
-    (repo / "feature_store.yaml").write_text(text, encoding="utf-8")
-    return repo
 
 
 def _user() -> Entity:

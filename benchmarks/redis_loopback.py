@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-_PROGRAM, _HOST = "redis-server", "127.0.0.1"
+HOST = "127.0.0.1"
+_PROGRAM = "redis-server"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,12 @@ class Redis:
     @property
     def url(self) -> str:
         """For clients."""
-        return f"redis://:{self.password}@{_HOST}:{self.port}/0"
+        return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
     @property
     def feast_text(self) -> str:
         """As Feast's Redis store wants it."""
-        return f"{_HOST}:{self.port},password={self.password},db=1"
+        return f"{HOST}:{self.port},password={self.password},db=1"
 
 
 @contextmanager
@@ -36,9 +37,9 @@ def redis_server() -> Iterator[Redis | None]:
     if program is None:
         yield None
         return
-    server = Redis(_free_port(), secrets.token_hex(16))
+    server = Redis(free_port(), secrets.token_hex(16))
     # By standard input: a command line is shown to every user of the machine.
-    settings = f'bind {_HOST}\nport {server.port}\nrequirepass {server.password}\nsave ""\nappendonly no\n'
+    settings = f'bind {HOST}\nport {server.port}\nrequirepass {server.password}\nsave ""\nappendonly no\n'
     with subprocess.Popen([program, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdin is not None
@@ -50,9 +51,10 @@ def redis_server() -> Iterator[Redis | None]:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on at this moment."""
     with socket.socket() as one:
-        one.bind((_HOST, 0))
+        one.bind((HOST, 0))
         return int(one.getsockname()[1])
 
 
