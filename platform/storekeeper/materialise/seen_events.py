@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from storekeeper.definitions import ViewPlan
 from storekeeper.definitions.event_id import event_id_column
@@ -12,6 +11,7 @@ from storekeeper.history.columns import times_us
 from storekeeper.online.backends import PushedRow, Settled
 from storekeeper.online.entity_keys import key_bytes
 from storekeeper.online.event_ids import content_of, event_ids
+from storekeeper.online.event_words import is_null
 
 _CONTENT = np.dtype("<u8")
 _ID_BYTES = 16
@@ -99,8 +99,8 @@ class SeenEvents:
     def _keep_named(self, events: pa.Table, ids: Sequence[bytes], recent: np.ndarray) -> None:
         keys = key_bytes(events.select(list(self._plan.keys))) if self._plan.keys else [b""] * len(ids)
         rows = pa.table([pa.array(keys, pa.binary()), pa.array(ids, _SLOT)], schema=_SLOTS)
-        named = pc.and_(pc.is_valid(events.column(self._id_column)), rows.column("key").is_valid())
-        self._named.append(rows.filter(pc.and_(named, pa.chunked_array([pa.array(recent)]))))
+        named = recent & ~is_null(events.column(self._id_column)) & ~is_null(rows.column("key"))
+        self._named.append(rows.filter(pa.array(named)))
 
 
 def _as_pushed(events: pa.Table, plan: ViewPlan) -> pa.Table:
