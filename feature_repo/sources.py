@@ -61,5 +61,7 @@ WHERE event_type IN ('offer_received', 'offer_redeemed')
     description="Campaign mailings and coupon redemptions",
 )
 
+# No tag names the log's event_id: it is a place in the files that were loaded, which no till knows. Live events are
+# known by their content.
 purchases = PushSource(name="purchases", batch_source=purchase_log, description="Purchase lines, live and past")
 offers = PushSource(name="offers", batch_source=offer_log, description="Mailings and redemptions, live and past")
