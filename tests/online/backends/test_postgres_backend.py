@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from online.backends.two_layers import KEYS, META, VIEW, contents, in_threads, look, pushed_row, settled, state_rows
+from online.backends.two_layers import KEYS, META, VIEW, contents, look, pushed_row, state_rows
 from servers.postgres_server import HOST, USER, Postgres
 from storekeeper.errors import SettingError, SourceError
-from storekeeper.online.backends import Asked, StateRow, postgres_tables
+from storekeeper.online.backends import Asked, Settled, StateRow, postgres_tables
 from storekeeper.online.backends.postgres import PostgresBackend
 from storekeeper.online.backends.postgres_tables import tables
 
@@ -55,8 +55,9 @@ def test_reading_where_nothing_is_makes_nothing(backend: PostgresBackend, databa
 
 
 def test_nothing_is_left_behind(backend: PostgresBackend, database: Any) -> None:
-    """However often state was replaced, interrupted or dropped, there are two tables a view and one that lists them."""
-    backend.replace(VIEW, state_rows(b"v"), META)
+    """However often state was replaced, interrupted or dropped, a view has three tables, and one lists the views."""
+    gone = [Settled(b"k", b"s"), Settled(b"k", b"t", is_remembered=False)]
+    backend.replace(VIEW, state_rows(b"v"), META, gone)
     before = _relations(database)
 
     def broken() -> Iterator[StateRow]:
@@ -64,16 +65,17 @@ def test_nothing_is_left_behind(backend: PostgresBackend, database: Any) -> None
         raise ZeroDivisionError
 
     for _ in range(3):
-        backend.replace(VIEW, state_rows(b"v"), META)
-        backend.update(VIEW, state_rows(b"w"), META)
+        backend.replace(VIEW, state_rows(b"v"), META, gone)
+        backend.update(VIEW, state_rows(b"w"), META, gone, 11)
         with pytest.raises(ZeroDivisionError):
             backend.replace(VIEW, broken(), META)
         with pytest.raises(ZeroDivisionError):
             backend.update(VIEW, broken(), META)
     assert _relations(database) == before
-    assert len([name for name in before if name.startswith(("state_", "pushed_")) and name.count("_") == 1]) == 2
+    own = [name for name in before if name.count("_") == 1]
+    assert [name.split("_")[0] for name in own] == ["pushed", "remembered", "state", "views"]
     backend.drop(VIEW)
-    assert _relations(database) == ["views", "views_pkey"]
+    assert _relations(database) == ["arrivals", "views", "views_pkey"]
     assert max(len(name) for name in before) <= 63
 
 
@@ -92,7 +94,7 @@ def test_several_views_take_one_statement(backend: PostgresBackend, monkeypatch:
     monkeypatch.setattr(psycopg.Connection, "execute", telling)
     backend.read([Asked(VIEW, KEYS), Asked("other", [b"%d" % i for i in range(2000)]), Asked(VIEW, [b""])])
     backend.push(VIEW, [pushed_row(b"%d" % i, 1) for i in range(100)])
-    assert [query.split()[0] for query in told] == ["SELECT", "INSERT"]
+    assert [query.split()[0] for query in told] == ["SELECT", "WITH"]
 
 
 def test_a_restarted_server_is_connected_to_anew(backend: PostgresBackend, database: Any) -> None:
@@ -101,10 +103,12 @@ def test_a_restarted_server_is_connected_to_anew(backend: PostgresBackend, datab
     for work, expected in [
         (lambda: look(backend, KEYS).state, [b"v"] * 3),
         (lambda: backend.push(VIEW, [pushed_row(b"k", 1)]), [True]),
+        (lambda: backend.push(VIEW, [pushed_row(b"k", 1)], 9), [False]),
         (lambda: backend.count(VIEW), 3),
         (lambda: backend.replace(VIEW, state_rows(b"w"), META), 3),
         (lambda: backend.update(VIEW, state_rows(b"w"), META), 3),
         (lambda: [row.key for row in backend.pushed(VIEW)], [b"k"]),
+        (lambda: list(backend.remembered(VIEW)), []),
     ]:
         database.execute(
             "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'storekeeper'"
@@ -160,20 +164,6 @@ def _replace_by_hand(postgres: Postgres, reader: threading.Thread) -> None:
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         while connection.execute(waiting).fetchone() == (0,):
             assert reader.is_alive()
-
-
-def test_a_push_that_meets_a_materialisation_is_not_lost(backend: PostgresBackend) -> None:
-    """What is pushed while a stream of rows comes, from the same thread too, stays, and settles nothing newer."""
-    first, second = pushed_row(b"k", 1), pushed_row(b"k", 2)
-    backend.push(VIEW, [first])
-
-    def rows() -> Iterator[StateRow]:
-        assert backend.push(VIEW, [second]) == [True]
-        assert in_threads(lambda: backend.push(VIEW, [pushed_row(b"l", 1)])) == [[True]]
-        yield from state_rows(b"new")
-
-    backend.replace(VIEW, rows(), META, [settled(first)])
-    assert list(backend.pushed(VIEW)) == [second, pushed_row(b"l", 1)]
 
 
 def test_schemas_are_apart(url: str, backend: PostgresBackend) -> None:

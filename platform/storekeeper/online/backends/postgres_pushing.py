@@ -33,8 +33,8 @@ def push_newest(connection: Connection, named: Tables, rows: Sequence[PushedRow]
     if not rows:
         return []
     with connection.transaction():
-        # A materialisation must come before or after all of it. It waits for this lock and has none of those below, so
-        # this one comes first: nobody who waits for a materialisation is waited for by other pushes.
+        # A materialisation comes before all of it, or waits until it has ended: else a slot that wasn't remembered when
+        # it was looked at could be when its row is written.
         connection.execute(f"LOCK TABLE {named.pushed} IN ROW EXCLUSIVE MODE")
         _lock_entities(connection, named, rows)
         there, remembered = _look(connection, named, rows)

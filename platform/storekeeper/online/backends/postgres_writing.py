@@ -27,18 +27,20 @@ def settle(connection: Connection, named: Tables, settled: Iterable[Settled], un
     before has written its rows, and they go; one that comes after finds their slots remembered.
     """
     rest = iter(settled)
-    for first in rest:
-        connection.execute(going_statement(named))
-        rows = map(_SETTLED_COLUMNS, chain([first], rest))
-        _copy(connection, f"COPY {named.going} FROM STDIN (FORMAT binary)", ["bytea", "bytea", "bool"], rows)
-        if until_us is not None:
-            connection.execute(_remembering(named), (until_us,))
-        connection.execute(f"LOCK TABLE {named.pushed} IN SHARE ROW EXCLUSIVE MODE")
-        connection.execute(
-            f"DELETE FROM {named.pushed} AS mine USING {named.going} AS gone "  # noqa: S608 (quoted)
-            f"WHERE (mine.entity_key, mine.slot) = (gone.entity_key, gone.slot)"
-        )
-        connection.execute(f"DROP TABLE {named.going}")
+    first = next(rest, None)
+    if first is None:
+        return
+    connection.execute(going_statement(named))
+    rows = map(_SETTLED_COLUMNS, chain([first], rest))
+    _copy(connection, f"COPY {named.going} FROM STDIN (FORMAT binary)", ["bytea", "bytea", "bool"], rows)
+    if until_us is not None:
+        connection.execute(_remembering(named), (until_us,))
+    connection.execute(f"LOCK TABLE {named.pushed} IN SHARE ROW EXCLUSIVE MODE")
+    connection.execute(
+        f"DELETE FROM {named.pushed} AS mine USING {named.going} AS gone "  # noqa: S608 (quoted)
+        f"WHERE (mine.entity_key, mine.slot) = (gone.entity_key, gone.slot)"
+    )
+    connection.execute(f"DROP TABLE {named.going}")
 
 
 def forget(connection: Connection, named: Tables, before_us: int | None) -> None:
