@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from storekeeper.online.backends.base import PushedRow
-from storekeeper.online.backends.postgres_newest import NewestRows
+from storekeeper.online.backends.newest import NewestRows
 from storekeeper.online.backends.postgres_session import Connection
 from storekeeper.online.backends.postgres_tables import Tables, arrivals
 from storekeeper.online.backends.postgres_writing import fetched

@@ -7,15 +7,18 @@ from hypothesis import strategies as st
 
 from oracle.shops import examples
 from storekeeper.online.backends import PushedRow
-from storekeeper.online.backends.postgres_newest import NewestRows
+from storekeeper.online.backends.newest import NewestRows
 
 TIMES = st.integers(0, 4)
-ROWS = st.lists(
-    st.builds(
-        PushedRow, st.sampled_from([b"k", b"l"]), st.sampled_from([b"a", b"b", b"c"]), TIMES, TIMES, st.just(b"")
-    ),
-    max_size=8,
-)
+KEYS = [b"k", b"l"]
+
+
+def _row(key: bytes, number: int, event_us: int, known_us: int) -> PushedRow:
+    """Of one of two events that happened at a time; slots are ids, and an event happened once."""
+    return PushedRow(key, b"%d %d" % (event_us, number), event_us, known_us, b"")
+
+
+ROWS = st.lists(st.builds(_row, st.sampled_from(KEYS), st.sampled_from([1, 2]), TIMES, TIMES), max_size=8)
 _Slots = dict[tuple[bytes, bytes], PushedRow]
 
 
@@ -48,7 +51,7 @@ def test_rows_stay_as_if_all_were_looked_at_each_time() -> None:
         left = {place: row for place, row in there.items() if place in slots}
         assert {(row.key, row.slot) for row in newest.gone()} == there.keys() - slots.keys()
         assert left | {(row.key, row.slot): row for row in newest.come()} == slots
-        for key in (b"k", b"l"):
+        for key in KEYS:
             come = [row for place, row in slots.items() if there.get(place) is not row]
             assert _of_key(newest.come(), key) == _of_key(come, key)
 
