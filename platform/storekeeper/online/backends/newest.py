@@ -29,7 +29,7 @@ class NewestRows:
         """Whether a row is new: its slot was empty, and no newer row is there."""
         entity = self._entities.get(row.key)
         if entity is None:
-            entity = self._entities[row.key] = _Entity(self._there.get(row.key, {}), self._now_us)
+            entity = self._entities[row.key] = _Entity(self._there.get(row.key) or {}, self._now_us)
         return entity.add(row)
 
     def gone(self) -> list[PushedRow]:
@@ -37,18 +37,23 @@ class NewestRows:
         return [
             row
             for key, entity in self._entities.items()
-            for row in self._there.get(key, {}).values()
+            if (there := self._there.get(key))
+            for row in there.values()
             if row.slot not in entity.rows
         ]
 
     def come(self) -> list[PushedRow]:
         """Rows that weren't there at first; an entity's in the order in which their slots were filled."""
-        return [
-            row
-            for key, entity in self._entities.items()
-            for row in entity.rows.values()
-            if self._there.get(key, {}).get(row.slot) is not row
-        ]
+        come: list[PushedRow] = []
+        for key, entity in self._entities.items():
+            there = self._there.get(key)
+            come += [row for row in entity.rows.values() if there is None or there.get(row.slot) is not row]
+        return come
+
+    def was_there(self, row: PushedRow) -> bool:
+        """Whether a row's slot wasn't empty at first."""
+        there = self._there.get(row.key)
+        return there is not None and row.slot in there
 
 
 class _Entity:
@@ -57,27 +62,28 @@ class _Entity:
     __slots__ = ("newest_us", "now_us", "rows")
 
     def __init__(self, there: dict[bytes, PushedRow], now_us: int) -> None:
-        self.rows, self.now_us = dict(there), now_us
-        self._look_anew()
+        self.rows, self.now_us, self.newest_us = there, now_us, _NEVER
+        if there:
+            self._look_anew()
 
     def add(self, row: PushedRow) -> bool:
         there = self.rows.get(row.slot)
         if there is None:
             return self._take(row)
         if row.rank < there.rank:
-            self.rows[row.slot] = row
+            self.rows = {**self.rows, row.slot: row}
             self._look_anew()
         return False
 
     def _take(self, row: PushedRow) -> bool:
         """Put a row into an empty slot, unless a newer one is there."""
-        event_us = row.event_us
+        event_us, now_us = row.event_us, self.now_us
         if event_us < self.newest_us:
             return False
-        self.rows[row.slot] = row
         # Looking at every row each time would take long where many happened at once.
-        if event_us > self.newest_us and event_us <= self.now_us and row.known_us <= self.now_us:
+        if event_us > self.newest_us and event_us <= now_us and row.known_us <= now_us:
             self._supersede(event_us)
+        self.rows[row.slot] = row
         return True
 
     def _look_anew(self) -> None:
@@ -86,6 +92,6 @@ class _Entity:
         self._supersede(max(seen, default=_NEVER))
 
     def _supersede(self, newest_us: int) -> None:
+        """Leave what is no older than the newest row, in a dictionary of the entity's own."""
         self.newest_us = newest_us
-        if any(row.event_us < newest_us for row in self.rows.values()):
-            self.rows = {slot: row for slot, row in self.rows.items() if row.event_us >= newest_us}
+        self.rows = {slot: row for slot, row in self.rows.items() if row.event_us >= newest_us}

@@ -1,4 +1,14 @@
-"""The SQLite file of online state: opening it, bringing older ones forward, and what its errors say."""
+"""The SQLite file of online state: opening it, bringing older ones forward, and what its errors say.
+
+==================  ==============================================================================================
+table               a row
+==================  ==============================================================================================
+view_meta           a view: its `ViewMeta`, and how many rows were ever pushed to it
+state:<view>        an entity: event time and knowledge time of the newest row behind its value, and the value
+pushed:<view>       a pushed row, by entity key and slot: its times, its value, and its number among those that arrived
+remembered:<view>   a slot that was settled, and the latest instant as of which it was
+==================  ==============================================================================================
+"""
 
 import os
 import re
@@ -20,10 +30,10 @@ _PAUSE_SECONDS = 0.002
 _ARRIVAL = "arrival INTEGER NOT NULL DEFAULT 0"
 _STATEMENTS_KEPT = 32
 _WAL_BYTES = 64 << 20
-# Pushed rows lie in the order of their keys, so that a push changes as many pages as it has rows. Pages that are
-# changed time and again are copied once a checkpoint, and are best not read anew by each push.
-_WAL_PAGES = 4000
-_WRITER_CACHE_KIB = 32 << 10
+# Pushed rows lie in the order of their keys, so that a push changes about as many pages as it has rows, many of them
+# time and again: the longer the log, the fewer of them are copied into the file. Its size is the one that it keeps.
+_WAL_PAGES = _WAL_BYTES // 4096
+_WRITER_CACHE_KIB = 16 << 10
 
 
 class OpenFile:

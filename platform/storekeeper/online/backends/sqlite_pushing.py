@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from storekeeper.online.backends.base import PushedRow
 from storekeeper.online.backends.newest import NewestRows
@@ -96,18 +96,39 @@ def _push_newest(
     connection: sqlite3.Connection, view: str, rows: Sequence[PushedRow], first: int, now_us: int
 ) -> list[bool]:
     """As `_push_all`; all that is known of the rows' entities is looked at once, and what differs then is written."""
-    table = pushed_table(view)
     newest = NewestRows(_of_entities(connection, view, rows), now_us)
     new = [newest.add(row) for row in rows]
-    gone = [(row.key, row.slot) for row in newest.gone()]
-    connection.executemany(f"DELETE FROM {table} WHERE entity_key = ? AND slot = ?", gone)  # noqa: S608 (quoted)
-    come = [(*_COLUMNS(row), number) for number, row in enumerate(newest.come(), start=first)]
+    _write_changes(connection, pushed_table(view), newest, first)
+    return new
+
+
+def _write_changes(connection: sqlite3.Connection, table: str, newest: NewestRows, first: int) -> None:
+    """Most rows that come take the place of one of their entity's that goes: one statement does both."""
+    gone: dict[bytes, list[bytes]] = {}
+    for row in newest.gone():
+        gone.setdefault(row.key, []).append(row.slot)
+    moved: list[tuple[Any, ...]] = []
+    come: list[_Numbered] = []
+    for number, row in enumerate(newest.come(), start=first):
+        going = gone.get(row.key)
+        if going and not newest.was_there(row):
+            moved.append((row.slot, row.event_us, row.known_us, row.value, number, row.key, going.pop()))
+        else:
+            come.append((*_COLUMNS(row), number))
+    connection.executemany(
+        f"UPDATE {table} SET slot = ?, event_us = ?, known_us = ?, value = ?, arrival = ? "  # noqa: S608 (quoted)
+        f"WHERE entity_key = ? AND slot = ?",
+        moved,
+    )
+    connection.executemany(
+        f"DELETE FROM {table} WHERE entity_key = ? AND slot = ?",  # noqa: S608 (quoted)
+        ((key, slot) for key, slots in gone.items() for slot in slots),
+    )
     connection.executemany(
         f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET event_us = excluded.event_us, "  # noqa: S608
         f"known_us = excluded.known_us, value = excluded.value",
         come,
     )
-    return new
 
 
 def _of_entities(connection: sqlite3.Connection, view: str, rows: Sequence[PushedRow]) -> Iterator[PushedRow]:
