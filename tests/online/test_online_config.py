@@ -12,6 +12,7 @@ from projects import NOW, Project
 from servers.postgres_server import Postgres
 from storekeeper.errors import SettingError
 from storekeeper.online.reader import FeatureReader
+from storekeeper.online.store import retry_horizon_of
 from storekeeper.store import load_config
 
 DAY = timedelta(days=1)
@@ -57,6 +58,16 @@ def test_other_backends_are_refused(project: Project) -> None:
     _set(project, backend="mysql")
     with pytest.raises(SettingError, match=r"'sqlite', 'postgres' or 'redis'"):
         load_config(project.repo)
+
+
+def test_the_retry_horizon_is_a_length_of_time(project: Project) -> None:
+    """One day if nothing is said; what is none is an error that names the setting."""
+    assert retry_horizon_of(load_config(project.repo)) == DAY
+    _set(project, retry_horizon="36h")
+    assert retry_horizon_of(load_config(project.repo)) == 1.5 * DAY
+    _set(project, retry_horizon="a while")
+    with pytest.raises(SettingError, match=r"online_store\.retry_horizon must be a length of time.*'a while'"):
+        retry_horizon_of(load_config(project.repo))
 
 
 def test_a_missing_variable_is_named(project: Project) -> None:

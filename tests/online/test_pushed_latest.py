@@ -9,6 +9,7 @@ import pytest
 
 from projects import NOW, Project
 from storekeeper.online.backends import SQLiteBackend
+from storekeeper.online.view_state import to_us
 
 DAY = timedelta(days=1)
 VIEWS = """
@@ -145,3 +146,12 @@ def test_rows_of_another_definition_go(shop: Shop) -> None:
     shop.store = shop.project.apply(VIEWS.replace("schema=[", 'schema=[Field(name="x", dtype=Int64), '))
     shop.materialise()
     assert (shop.words(1, 2), shop.waiting) == (["batch", None], 0)
+
+
+def test_a_declared_id_names_what_is_written(shop: Shop) -> None:
+    """Where it is among the features: one id is one row, and what was known of it first counts."""
+    tagged = VIEWS.replace('column="known",', 'column="known", tags={"event_id": "word"},')
+    shop.store = shop.project.apply(tagged)
+    for happened in (NOW - DAY, NOW - DAY / 2):
+        shop.push(2, happened, "a")
+    assert [row.event_us for row in shop.state.backend.pushed("small/latest")] == [to_us(NOW - DAY)]
