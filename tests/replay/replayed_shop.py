@@ -25,8 +25,7 @@ class ReplayedShop:
     """The project, its clock and the stream it lives through."""
 
     def __init__(self, project: Project, stream: Stream, patch: pytest.MonkeyPatch, seed: int) -> None:
-        self.stream, self._patch = stream, patch
-        self._seen, self._retried, self._materialised = 0, 0, int(stream.arrivals[0])
+        self.stream, self._patch, self._seen = stream, patch, 0
         self.rng = np.random.default_rng(seed)
         self.pushed: Counter[str] = Counter()
         self.materialised: Counter[str] = Counter()
@@ -50,35 +49,27 @@ class ReplayedShop:
     def go_to(self, now: datetime, ahead: timedelta = timedelta(0)) -> None:
         """Push what arrives until `now`, as the senders' clocks have it, which are somewhat ahead.
 
-        Second deliveries are retries: history, like the simulator's own loader, has each event once. Two kinds of them
-        don't reach the shop, for each would make a difference that is a test of its own: those of events that a
-        materialisation may have settled, and those that come ahead of time.
+        Second deliveries are pushed as the first ones are, and are known as retries.
         """
         self.set_clock(now)
-        first, last = self._seen, max(self._seen, self._arrived(now + ahead))
-        retried, arrived = self._retried, self._arrived(now)
-        self._seen, self._retried = last, arrived
-        fresh, again = np.arange(first, last), np.arange(retried, arrived)
-        self._push("events", fresh[~self.stream.again[fresh]], PushMode.ONLINE_AND_OFFLINE)
-        again = again[self.stream.again[again]]
-        waiting = self.stream.told[again] > self._materialised
-        self._push("retries", again[waiting], PushMode.ONLINE)
-        self.pushed["left out"] += int((~waiting).sum())
+        first, self._seen = self._seen, max(self._seen, self._arrived(now + ahead))
+        self._push(np.arange(first, self._seen))
 
     def _arrived(self, now: datetime) -> int:
         return int(np.searchsorted(self.stream.arrivals, to_us(now), "right"))
 
-    def _push(self, kind: str, places: np.ndarray, to: PushMode) -> None:
+    def _push(self, places: np.ndarray) -> None:
         is_look = self.stream.is_look[places]
         for name, chosen in (("looks", places[is_look]), ("orders", places[~is_look])):
             if len(chosen):
-                report = self.store.push(name, self.stream.rows.take(pa.array(chosen)), to=to)
-                assert not report.rejected
-                self.pushed[kind] += len(chosen)
+                rows, again = self.stream.rows.take(pa.array(chosen)), int(self.stream.again[chosen].sum())
+                report = self.store.push(name, rows, to=PushMode.ONLINE_AND_OFFLINE)
+                assert (report.accepted, report.duplicates, report.rejected) == (len(chosen) - again, again, ())
+                assert report.appended == report.accepted
+                self.pushed.update(events=report.accepted, retries=again)
 
     def materialise(self, share: float, full_share: float) -> None:
         """Bring some views' state to now, most of them incrementally."""
-        self._materialised = to_us(self.now)
         for view in self.views:
             if self.rng.random() < share:
                 lookback = LOOKBACKS[self.rng.integers(len(LOOKBACKS))]

@@ -35,8 +35,6 @@ class Stream:
         (n_rows,) int64: when each came, microseconds, ascending.
     again
         (n_rows,) bool: whether it came before.
-    told
-        (n_rows,) int64: when its event came for the first time.
     is_look
         (n_rows,) bool: whether a browser told it.
     """
@@ -44,7 +42,6 @@ class Stream:
     rows: pa.Table
     arrivals: np.ndarray
     again: np.ndarray
-    told: np.ndarray
     is_look: np.ndarray
 
 
@@ -52,7 +49,6 @@ def simulated_stream(options: SimulationOptions) -> Stream:
     """The stream of a simulated shop: a third of its impressions, and more retries than it has, most of them soon."""
     world = make_world(options)
     events, repeats, first_places = part_repeats(np.concatenate(list(_kept(simulate_events(world)))))
-    _part_ties(events)
     repeats["time"] = events["time"][first_places]
     soon_places = np.arange(0, len(events), _RETRIED_EVERY)
     soon = events[soon_places]
@@ -62,29 +58,13 @@ def simulated_stream(options: SimulationOptions) -> Stream:
     order = np.argsort(deliveries["known"], kind="stable")
     rows = _columns(to_rows(world, deliveries[order], np.concatenate([numbers, numbers[first_places]])[order]))
     is_look = pc.is_in(rows["event_type"], pa.array(LOOKS)).to_numpy(zero_copy_only=False)
-    told = np.concatenate([events["known"], events["known"][first_places]])[order]
-    return Stream(rows, deliveries["known"][order], order >= len(events), told, is_look)
+    return Stream(rows, deliveries["known"][order], order >= len(events), is_look)
 
 
 def _kept(blocks: Iterator[Events]) -> Iterator[Events]:
     impression = EVENT_TYPES.index(IMPRESSION)
     for block in blocks:
         yield block[(block["type"] != impression) | (block["key"] % np.uint64(_IMPRESSIONS_KEPT) == 0)]
-
-
-def _part_ties(events: Events) -> None:
-    """Move events that agree with others in both times back by a microsecond each.
-
-    Rule 4 leaves such a tie to the order of rows in the source, which a push can't know.
-    """
-    pairs = np.stack([events["time"], events["known"]], axis=1)
-    _, group = np.unique(pairs, axis=0, return_inverse=True)
-    order = np.argsort(group.ravel(), kind="stable")
-    ordered = group.ravel()[order]
-    firsts = np.searchsorted(ordered, ordered, "left")
-    further = np.empty(len(events), np.int64)
-    further[order] = np.arange(len(events)) - firsts
-    events["time"] -= further
 
 
 def _columns(rows: pa.Table) -> pa.Table:

@@ -96,7 +96,6 @@ def _is_told(value: object) -> bool:
     return value is False or value not in (None, 0, [])
 
 
-@pytest.mark.xfail(strict=True, reason="A settled event leaves nothing behind by which a retry is known")
 def test_a_retry_counts_once_after_its_event_was_settled(project: Project) -> None:
     """An event that a materialisation has taken into state, and that is then pushed again, is no second one."""
     shop, again, asked = PushedShop(project), table([event(1, NOW - DAY)]), [{"user_id": 1, "product": "tea"}]
@@ -107,7 +106,6 @@ def test_a_retry_counts_once_after_its_event_was_settled(project: Project) -> No
     assert shop.online(asked) == shop.offline(asked)
 
 
-@pytest.mark.xfail(strict=True, reason="A retry takes its event's place, and waits for its own knowledge time")
 def test_a_retry_that_is_known_a_moment_later_hides_nothing(project: Project) -> None:
     """What is known now stays so when a sender whose clock is ahead tells it again."""
     shop, asked = PushedShop(project), [{"user_id": 1, "product": "tea"}]
@@ -116,7 +114,6 @@ def test_a_retry_that_is_known_a_moment_later_hides_nothing(project: Project) ->
     assert shop.online(asked) == shop.offline(asked)
 
 
-@pytest.mark.xfail(strict=True, reason="Pushed rows are told apart by their values, not by the order of their arrival")
 def test_rows_that_agree_in_both_times_stand_as_they_came(project: Project) -> None:
     """Rule 4: of rows that agree in event and knowledge time the one later in the source counts."""
     shop, asked = PushedShop(project), [{"user_id": 1, "product": "tea"}]
