@@ -9,7 +9,6 @@ from storekeeper.online.backends.base import Settled, StateRow
 from storekeeper.online.backends.postgres_session import Connection
 from storekeeper.online.backends.postgres_tables import Tables, going_statement
 
-_STATE_COLUMNS = attrgetter("key", "event_us", "known_us", "value")
 _SETTLED_COLUMNS = attrgetter("key", "slot", "is_remembered")
 
 
@@ -17,7 +16,7 @@ def copy_state(connection: Connection, named: Tables, rows: Iterable[StateRow]) 
     """Fill the table that is coming with rows as they come; returns their number."""
     # Frozen rows need no second visit by vacuum; PostgreSQL allows it in a table that this transaction made.
     statement = f"COPY {named.coming} FROM STDIN (FORMAT binary, FREEZE)"
-    return _copy(connection, statement, ["bytea", "int8", "int8", "bytea"], map(_STATE_COLUMNS, rows))
+    return _copy(connection, statement, ["bytea", "int8", "int8", "bytea"], rows)
 
 
 def settle(connection: Connection, named: Tables, settled: Iterable[Settled], until_us: int | None) -> None:

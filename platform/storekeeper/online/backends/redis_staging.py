@@ -156,11 +156,11 @@ def _portions(rows: Iterable[StateRow], shards: int) -> Iterator[tuple[int, list
     """Shards, and what goes into one command: key, value, key, value and so on."""
     filling: list[list[bytes]] = [[] for _ in range(shards)]
     sizes = [0] * shards
-    for row in rows:
-        shard = shard_of(row.key, shards)
+    for key, _, _, value in rows:
+        shard = shard_of(key, shards) if shards > 1 else 0
         fields = filling[shard]
-        fields += (row.key, row.value)
-        sizes[shard] += len(row.value)
+        fields += (key, value)
+        sizes[shard] += len(value)
         if len(fields) >= 2 * _ROWS_PER_COMMAND or sizes[shard] >= _BYTES_PER_COMMAND:
             yield shard, fields
             filling[shard], sizes[shard] = [], 0

@@ -4,13 +4,11 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from itertools import chain, islice
-from operator import attrgetter
 
 from storekeeper.online.backends.base import Settled, StateRow, ViewMeta
 from storekeeper.online.backends.sqlite_file import pushed_table, remembered_table, state_table
 
-_STATE_COLUMNS = attrgetter("key", "event_us", "known_us", "value")
-_ROWS_PER_INSERT = 100
+_ROWS_PER_INSERT = 500
 _SETTLED_AT_ONCE = 10_000
 
 
@@ -36,8 +34,8 @@ def put(
 
 
 def _insert(connection: sqlite3.Connection, view: str, rows: Iterable[StateRow]) -> int:
-    """Write rows as they come, some at a time: a statement a row would take a fifth longer."""
-    values = chain.from_iterable(map(_STATE_COLUMNS, rows))
+    """Write rows as they come, some at a time: a statement a row would take half as long again."""
+    values = chain.from_iterable(rows)
     count = 0
     while some := list(islice(values, 4 * _ROWS_PER_INSERT)):
         number = len(some) // 4
