@@ -20,11 +20,14 @@ pytestmark = pytest.mark.slow
 
 # Builds through the command line; at a chosen moment it says so and waits for its end.
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+# Whoever runs the tests in a shell's background has Ctrl-C ignored, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 moment, *options = sys.argv[1:]
 write_table, rename = pq.write_table, Path.rename
 
