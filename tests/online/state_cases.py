@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from online.state_ways import WAYS
 from oracle import python_oracle
 from oracle.compare import assert_features_agree
 from oracle.features import DAY_US, HOUR_US, MINUTE_US, Feature
@@ -67,8 +68,8 @@ class StateCase(ABC):
         """The spine that asks for every entity at `now`."""
 
     @abstractmethod
-    def online(self) -> pa.Table:
-        """Every entity's features out of state."""
+    def online(self, way: str) -> pa.Table:
+        """Every entity's features out of state, read in one of the ways that there are."""
 
     @property
     def features(self) -> list[WindowFeature]:
@@ -101,17 +102,21 @@ class StateCase(ABC):
 
 
 def assert_online_is(reference: Any, case: StateCase, features: Any) -> None:
-    """State answers as the reference does over all events that can be seen, or refuses what it refuses."""
+    """State answers as the reference does over all events that can be seen, or refuses what it refuses.
+
+    In whichever way it is read.
+    """
     try:
         expected = reference(case.seen, case.asking, **case.arguments, features=features)
     except (DataError, OverflowError):
-        with pytest.raises(DataError, match="overflows"):
-            case.online()
+        for way in WAYS:
+            with pytest.raises(DataError, match="overflows"):
+                case.online(way)
         return
     # Offline only a window's sum has to be an int64, in state that of each tile too.
     may_overflow = any(feature.base == "sum" and feature.column == "big" for feature in case.shop.features)
     try:
-        online = case.online()
+        online = [case.online(way) for way in WAYS]
     except DataError:
         if not may_overflow:
             raise
@@ -119,7 +124,8 @@ def assert_online_is(reference: Any, case: StateCase, features: Any) -> None:
     tolerances = python_oracle.windowed(
         case.seen, case.asking, **case.arguments, features=case.shop.features, tolerances=True
     )
-    assert_features_agree(online, expected, case.shop.features, tolerances)
+    for table in online:
+        assert_features_agree(table, expected, case.shop.features, tolerances)
 
 
 def one_customer(

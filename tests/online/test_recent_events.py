@@ -11,18 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from online.state_cases import EDGES, LATER, NOON, STRING, StateCase, assert_online_is, one_customer
+from online.state_ways import WAYS, read_by
 from oracle.compare import assert_features_agree
 from oracle.features import DAY_US, HOUR_US, Feature
 from oracle.shops import EVENT_TIME, KNOWN_TIME, Shop, event_table, examples, shops, spine_table
 from storekeeper.history import WindowFeature, windowed
 from storekeeper.history.state import (
-    RecentEvents,
     StateLayout,
     build_state,
-    decode_events,
     encode_events,
     plan_state,
-    read_state,
 )
 
 
@@ -68,8 +66,8 @@ class Split(StateCase):
         keys = self.keys
         return spine_table({name: keys[name] for name in self.shop.keys}, [self.now_us] * keys.num_rows)
 
-    def online(self, *, recent_only: bool = False) -> pa.Table:
-        """Every entity's features out of state and pushed events."""
+    def online(self, way: str, *, recent_only: bool = False) -> pa.Table:
+        """Every entity's features out of state and pushed events, read in one of the ways that there are."""
         layout, places = self.layout, {tuple(row.values()): n for n, row in enumerate(self.keys.to_pylist())}
         base = self.base.slice(0, 0) if recent_only else self.base
         built = build_state(
@@ -79,13 +77,13 @@ class Split(StateCase):
         blobs: list[bytes | None] = [None] * len(places)
         for row, blob in zip(built.keys.to_pylist(), built.blobs, strict=True):
             blobs[places[tuple(row.values())]] = blob
-        return read_state(blobs, layout, self.features, self.now_us, self._pushed(layout, places))
+        return read_by(way, blobs, layout, self.features, self.now_us, *self._pushed(layout, places))
 
-    def _pushed(self, layout: StateLayout, places: dict[tuple[Any, ...], int]) -> RecentEvents:
+    def _pushed(self, layout: StateLayout, places: dict[tuple[Any, ...], int]) -> tuple[list[int], list[bytes]]:
         owners = [places.get(tuple(row.values())) for row in self.recent.select(list(self.shop.keys)).to_pylist()]
         owned = self.recent.filter(pa.array([owner is not None for owner in owners], pa.bool_()))
         payloads = encode_events(owned, layout, event_time=EVENT_TIME, known_time=self.shop.known_time)
-        return decode_events([owner for owner in owners if owner is not None], payloads, layout)
+        return [owner for owner in owners if owner is not None], payloads
 
 
 @st.composite
@@ -151,12 +149,12 @@ def test_ties_fall_by_knowledge_time(pushed: list[int], delays: tuple[int, ...])
     assert_online_is_offline(case)
 
 
-def _pushed_at(event_us: int, known_us: int, now_us: int) -> list[Any]:
+def _pushed_at(way: str, event_us: int, known_us: int, now_us: int) -> list[Any]:
     features = [WindowFeature("n", "count", "", DAY_US), WindowFeature("last", "last", "amount", None)]
     layout = plan_state(features, {"amount": pa.int64()})
     events = event_table({}, [event_us], [known_us], {"amount": pa.array([7], pa.int64())})
     payloads = encode_events(events, layout, event_time=EVENT_TIME, known_time=KNOWN_TIME)
-    found = read_state([None, None], layout, features, now_us, decode_events([1], payloads, layout))
+    found = read_by(way, [None, None], layout, features, now_us, [1], payloads)
     assert found.slice(0, 1).to_pylist() == [{"n": 0, "last": None}]
     return list(found.slice(1).to_pylist()[0].values())
 
@@ -171,9 +169,10 @@ def _pushed_at(event_us: int, known_us: int, now_us: int) -> list[Any]:
         (NOON - 3 * DAY_US, NOON, [0, 7]),
     ],
 )
-def test_events_count_from_when_they_can_be_seen(event_us: int, known_us: int, expected: list[Any]) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_events_count_from_when_they_can_be_seen(event_us: int, known_us: int, expected: list[Any], way: str) -> None:
     """An entity without state has what was pushed: before now (the edge is strict), known by now, in the window."""
-    assert _pushed_at(event_us, known_us, NOON) == expected
+    assert _pushed_at(way, event_us, known_us, NOON) == expected
 
 
 def test_late_events_of_long_ago_count_in_long_windows_only() -> None:
@@ -204,7 +203,7 @@ def test_large_state_answers_as_small_state_does() -> None:
     shop = Shop(events, spine_table({"key": pa.array([1])}, [0]), ("key",), tuple(columns), features, None, False, 0)
     case = Split(shop, NOON, NOON + HOUR_US, tuple(random.permutation(count)[:500].tolist()))
     expected = windowed(case.seen, case.asking, features=case.features, **case.arguments)
-    online = case.online()
+    online = case.online("all at once")
     exact = [feature for feature in features if feature.base not in ("mean", "std")]
     assert_features_agree(online.select([f.name for f in exact]), expected.select([f.name for f in exact]), exact)
     for feature in set(features) - set(exact):

@@ -1,5 +1,6 @@
 """Windowed features as NumPy columns say what the table says."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from online.state_ways import WAYS
 from oracle.features import DAY_US, HOUR_US
 from oracle.shops import examples, microseconds
 from storekeeper.history import WindowFeature
-from storekeeper.history.state import build_state, plan_state, read_state, read_state_columns
+from storekeeper.history.state import StateColumns, StateReader, build_state, plan_state, read_state
 
 TIME = pa.timestamp("us", tz="UTC")
 NOON = microseconds("2017-06-14T12:00:00+00:00")
@@ -69,30 +71,42 @@ def states(draw: st.DrawFn) -> list[bytes | None]:
     return draw(st.lists(st.sampled_from([None, *built.blobs]), max_size=4))
 
 
+def _same(ours: Any, theirs: Any) -> bool:
+    if isinstance(theirs, float):
+        return math.isclose(ours, theirs, rel_tol=1e-9)
+    return type(ours) is type(theirs) and bool(ours == theirs)
+
+
+def _read(way: str, blobs: list[bytes | None]) -> StateColumns:
+    reader = StateReader(LAYOUT, FEATURES)
+    return reader.one_by_one(blobs, NOON) if way == "one by one" else reader.all_at_once(blobs, NOON)
+
+
 @given(states())
 @examples()
 def test_numpy_columns_are_the_tables_columns(blobs: list[bytes | None]) -> None:
-    """Every function over every kind of column: the same values, the same nulls."""
+    """Every function over every kind of column: the same values, the same nulls, in both ways."""
     table = read_state(blobs, LAYOUT, FEATURES, NOON)
-    columns = read_state_columns(blobs, LAYOUT, FEATURES, NOON)
-    assert list(columns) == table.column_names
-    for name, (values, null) in columns.items():
-        theirs = table[name]
-        assert ([False] * len(blobs) if null is None else null.tolist()) == theirs.is_null().to_pylist()
-        expected = theirs.cast(pa.timestamp("us")) if theirs.type == TIME else theirs
-        present = [
-            value for value, is_null in zip(values.tolist(), theirs.is_null().to_pylist(), strict=True) if not is_null
-        ]
-        assert present == expected.drop_null().to_pylist()
+    for way in WAYS[1:]:
+        columns = _read(way, blobs)
+        assert list(columns.values) == table.column_names
+        for name, values in columns.values.items():
+            null, theirs = columns.nulls.get(name), table[name]
+            assert ([False] * len(blobs) if null is None else null.tolist()) == theirs.is_null().to_pylist()
+            expected = theirs.cast(pa.timestamp("us")) if theirs.type == TIME else theirs
+            nulls = theirs.is_null().to_pylist()
+            present = [value for value, is_null in zip(values.tolist(), nulls, strict=True) if not is_null]
+            assert all(map(_same, present, expected.drop_null().to_pylist())), (way, name)
 
 
+@pytest.mark.parametrize("way", WAYS[1:])
 @pytest.mark.parametrize("count", [1, 2])
-def test_each_kind_has_its_own_dtype(count: int) -> None:
+def test_each_kind_has_its_own_dtype(count: int, way: str) -> None:
     """Dtypes follow the function and the column; what is null is NaN, NaT, 0, False or None."""
-    columns = read_state_columns([None] * count, LAYOUT, FEATURES, NOON)
+    columns = _read(way, [None] * count)
     dtypes = {"price": "float64", "cents": "int64", "flag": "bool", "seen": "datetime64[us]", "word": "object"}
     for feature in FEATURES:
-        values, null = columns[feature.name]
+        values, null = columns.values[feature.name], columns.nulls.get(feature.name)
         function, column = feature.base_function, feature.column
         assert (null is None) == (function in {"count", "count_distinct", "sum", "last_n"})
         if function in {"min", "max", "first", "last"}:

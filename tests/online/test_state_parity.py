@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from online.state_cases import EDGES, LATER, StateCase, assert_online_is, one_customer
+from online.state_ways import read_by
 from oracle import sql_oracle
 from oracle.features import HOUR_US
 from oracle.shops import EVENT_TIME, examples, microseconds, shops, spine_table
 from storekeeper.history import windowed
-from storekeeper.history.state import build_state, read_state
+from storekeeper.history.state import build_state
 
 MIDNIGHT = microseconds("2017-06-14T00:00:00+00:00")
 
@@ -37,8 +38,8 @@ class Materialised(StateCase):
             keys = keys.filter(pc.is_valid(keys[key]))
         return spine_table({name: keys[name] for name in self.shop.keys}, [self.now_us] * keys.num_rows)
 
-    def online(self) -> pa.Table:
-        """Every entity's features out of state."""
+    def online(self, way: str) -> pa.Table:
+        """Every entity's features out of state, read in one of the ways that there are."""
         layout = self.layout
         built = build_state(
             self.shop.events, layout, keys=self.shop.keys, event_time=EVENT_TIME, until_us=self.until_us,
@@ -47,7 +48,7 @@ class Materialised(StateCase):
         blobs = dict(zip(map(_key, built.keys.to_pylist()), built.blobs, strict=True))
         assert len(blobs) == built.keys.num_rows
         asked = map(_key, self.asking.select(list(self.shop.keys)).to_pylist())
-        return read_state([blobs.get(key) for key in asked], layout, self.features, self.now_us)
+        return read_by(way, [blobs.get(key) for key in asked], layout, self.features, self.now_us)
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -7,7 +7,9 @@ from storekeeper.history.state.latest_decode import LatestColumns, decode_latest
 from storekeeper.history.state.latest_encode import encode_latest
 from storekeeper.history.state.latest_layout import LatestLayout, plan_latest
 from storekeeper.history.state.layout import StateLayout, plan_state
+from storekeeper.history.state.outputs import StateColumns
 from storekeeper.history.state.read import read_state, read_state_columns
+from storekeeper.history.state.reader import StateReader
 from storekeeper.history.state.recent import RecentEvents
 
 __all__ = [
@@ -16,7 +18,9 @@ __all__ = [
     "LatestLayout",
     "LatestRows",
     "RecentEvents",
+    "StateColumns",
     "StateLayout",
+    "StateReader",
     "build_state",
     "decode_events",
     "decode_latest",

@@ -116,7 +116,7 @@ def _words(blobs: Sequence[bytes], layout: LatestLayout) -> _Words:
     lengths = np.fromiter(map(len, blobs), np.int64, len(blobs))
     words = _gathered(joined, lengths, layout) if _is_whole(lengths, layout) else None
     if words is None or (words[:, 0] != layout.tag).any():
-        blobs = _current(blobs, layout)
+        blobs = current_blobs(blobs, layout)
         joined = b"".join(blobs)
         lengths = np.fromiter(map(len, blobs), np.int64, len(blobs))
         words = _gathered(joined, lengths, layout)
@@ -134,8 +134,14 @@ def _gathered(joined: bytes, lengths: np.ndarray, layout: LatestLayout) -> np.nd
     return np.asarray(np.frombuffer(joined, "<i8")[begins[:, None] + np.arange(layout.width)])
 
 
-def _current(blobs: Sequence[bytes], layout: LatestLayout) -> list[bytes]:
-    """The blobs in today's format."""
+def current_blobs(blobs: Sequence[bytes], layout: LatestLayout) -> list[bytes]:
+    """The blobs in today's format.
+
+    Raises
+    ------
+    DataError
+        If one was written by a newer release, for another definition, or cut short.
+    """
     current, old = list(blobs), []
     for place, blob in enumerate(blobs):
         tag = _HEADER.unpack_from(blob)[0] if len(blob) >= _HEADER.size else 0

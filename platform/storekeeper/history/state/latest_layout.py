@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -88,6 +89,12 @@ class LatestLayout:
         for word, name in enumerate(self.types, HEADER_WORDS + self.null_words):
             words[word] = null_word(self.kinds[name])
         return words.tobytes()
+
+    @cached_property
+    def words(self) -> struct.Struct:
+        """A blob's words, floats as floats."""
+        values = "".join("d" if kind == "float" else "q" for kind in self.kinds.values())
+        return struct.Struct(f"<{HEADER_WORDS + self.null_words}q{values}")
 
     @cached_property
     def plain(self) -> dict[str, Column]:

@@ -124,6 +124,11 @@ class StateLayout:
         """
         return [*[len(s.firsts) for s in self.series if s.firsts], *[1 for tail in self.tails if tail.column]]
 
+    @cached_property
+    def every_width(self) -> list[int]:
+        """Words a row of every section, further ones too."""
+        return [*self.widths, *self.known_widths]
+
     def known_section(self, kept: "TileSeries | Tail") -> int:
         """Number of the further section of a series or a tail."""
         owners: list[TileSeries | Tail] = [s for s in self.series if s.firsts]

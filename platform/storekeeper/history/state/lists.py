@@ -49,10 +49,10 @@ class _Windows:
     now_us: int
 
     def value(self, asked: Asked) -> Found:
-        return Found(self.rows.values[self._position(asked)], self._null(asked))
+        return self._nullable(self.rows.values[self._position(asked)], asked)
 
     def age(self, asked: Asked) -> Found:
-        return Found((self.now_us - self.rows.time[self._position(asked)]) / 1e6, self._null(asked))
+        return self._nullable((self.now_us - self.rows.time[self._position(asked)]) / 1e6, asked)
 
     def newest(self, asked: Asked) -> Found:
         hi = self.rows.first[1:]
@@ -68,9 +68,12 @@ class _Windows:
         is_first = asked.function in {"first", "seconds_since_first"}
         return self.lo[:, asked.window] if is_first else self.rows.first[1:] - 1
 
-    def _null(self, asked: Asked) -> np.ndarray | None:
+    def _nullable(self, values: np.ndarray, asked: Asked) -> Found:
+        """Null where the window is empty."""
         empty = self.empty[:, asked.window]
-        return empty if empty.any() else None
+        if not empty.any():
+            return Found(values)
+        return Found(np.where(empty, np.nan, values) if values.dtype == np.float64 else values, empty)
 
 
 _FUNCTIONS: dict[str, Callable[[_Windows, Asked], Found]] = {

@@ -52,11 +52,14 @@ def _grown(first: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 def merge_tiles(tiles: Tiles, words: np.ndarray, owner: np.ndarray) -> Tiles:
     """Put new tiles, (1 + n_pairs, k), beside those of the same start; they come ascending in (owner, start)."""
-    count = int(tiles.first[-1])
-    places = place_after(tiles.first, owner, [(tiles.words[0], words[0])])
-    order = _order(places, count)
-    both = np.concatenate([tiles.words[:, :-1], words, tiles.words[:, -1:]], axis=1)
-    return Tiles(both[:, np.append(order, both.shape[1] - 1)], _grown(tiles.first, owner))
+    places = place_after(tiles.first, owner, [(tiles.column(0), words[0])])
+    order = np.append(_order(places, int(tiles.first[-1])), -1)
+
+    def column(place: int) -> np.ndarray:
+        old = tiles.column(place)
+        return np.asarray(np.concatenate([old[:-1], words[place], old[-1:]])[order])
+
+    return Tiles(_grown(tiles.first, owner), column)
 
 
 def merge_lists(

@@ -12,6 +12,9 @@ Window = tuple[int | None, int | None]
 _BEGINNING = -(2**63)
 #: Mean, its low part, and the sum of squares about it.
 MOMENTS = ("mean", "mean_low", "m2")
+#: Functions of a list that are about its first row, not its last; and those that are its values, not its times.
+FIRST_FUNCTIONS = frozenset({"first", "seconds_since_first"})
+VALUED_FUNCTIONS = frozenset({"first", "last", "last_n"})
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,13 @@ class Block:
         `add`, `min` or `max`.
     is_float
         Whether words are the bits of floats.
-    rows
-        Where they stand among the words read.
-    counts
-        (n_partials,) int64: for extremes, which of the words read counts the values of each.
+    pairs
+        Which of the plan's pairs they are.
     """
 
     partial: str
     is_float: bool
-    rows: slice
-    counts: np.ndarray
+    pairs: range
 
 
 @dataclass(frozen=True)
@@ -69,37 +69,36 @@ class SeriesPlan:
         Which section of state.
     hop_us
         Width of its tiles; None: one for all history.
-    words
-        (1 + n_pairs,) int64: the words of a tile that are read: its start, and the plan's pairs.
     windows
         The windows read, the longest first.
     """
 
     number: int
     hop_us: int | None
-    words: np.ndarray
     windows: tuple[Window, ...]
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Features that are read from tiles; series of which the same partials are read are read as one.
+    """Features that are read from tiles; series of which the same words are read are read as one.
 
     Attributes
     ----------
     sections
-        The series.
+        The series, whose tiles have one width.
+    words
+        (1 + n_pairs,) int64: the words of a tile that are read: its start, and the pairs.
     pairs
         The partials read, (column, partial): counts first, then by block, then moments.
-    counts
-        How many of the pairs are counts.
     spreads
         Columns whose moments are read.
+    asked
+        The features, those of one function and column one after another.
     """
 
     sections: tuple[SeriesPlan, ...]
+    words: np.ndarray
     pairs: tuple[tuple[str, str], ...]
-    counts: int
     blocks: tuple[Block, ...]
     spreads: tuple[str, ...]
     asked: tuple[Asked, ...]
@@ -177,6 +176,11 @@ class ReadPlan:
     distincts: tuple[DistinctPlan, ...]
 
 
+def oldest_us(windows: Sequence[Window], now_us: int) -> list[int]:
+    """Where windows that end at `now_us` begin (rule 7), microseconds."""
+    return [_BEGINNING if w is None or h is None else (now_us - w) // h * h for w, h in windows]
+
+
 def oldest_of(windows: Sequence[Window], now_us: int) -> np.ndarray:
-    """Where windows that end at `now_us` begin (rule 7), (n_windows,) int64 microseconds."""
-    return np.array([_BEGINNING if w is None or h is None else (now_us - w) // h * h for w, h in windows], np.int64)
+    """The same as (n_windows,) int64."""
+    return np.array(oldest_us(windows, now_us), np.int64)

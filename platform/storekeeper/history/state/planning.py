@@ -8,7 +8,9 @@ from storekeeper.history.columns import column_kind
 from storekeeper.history.features import WindowFeature
 from storekeeper.history.state.layout import StateLayout, TileSeries, tile_partials
 from storekeeper.history.state.plan import (
+    FIRST_FUNCTIONS,
     MOMENTS,
+    VALUED_FUNCTIONS,
     Asked,
     Block,
     DistinctPlan,
@@ -22,9 +24,7 @@ from storekeeper.history.state.plan import (
 
 _MOST_PLANS = 256
 _TILED = frozenset({"count", "sum", "mean", "var", "std", "min", "max"})
-_FIRST = frozenset({"first", "seconds_since_first"})
 _TAILED = frozenset({"last", "last_n", "seconds_since_last"})
-_VALUED = frozenset({"first", "last", "last_n"})
 #: Functions whose values are of their column's kind.
 _OF_COLUMN = frozenset({"min", "max", "first", "last", "last_n"})
 _Numbered = tuple[int, WindowFeature]
@@ -84,11 +84,12 @@ def _ask(items: Sequence[_Numbered], section: int = 0) -> tuple[tuple[Window, ..
 
 
 def _tile_plans(layout: StateLayout, items: Sequence[_Numbered]) -> list[TilePlan]:
-    alike: dict[tuple[tuple[str, str], ...], list[tuple[int, list[_Numbered]]]] = {}
+    alike: dict[tuple[object, ...], list[tuple[int, list[_Numbered]]]] = {}
     for number, series in enumerate(layout.series):
         if tiled := _of_hop(_of_functions(items, _TILED), series.hop_us):
-            alike.setdefault(_pairs(layout, tiled), []).append((number, tiled))
-    return [_tile_plan(layout, pairs, members) for pairs, members in alike.items()]
+            pairs = _pairs(layout, tiled)
+            alike.setdefault((series.width, pairs, *_words(series, pairs)), []).append((number, tiled))
+    return [_tile_plan(layout, members) for members in alike.values()]
 
 
 def _pairs(layout: StateLayout, items: Sequence[_Numbered]) -> tuple[tuple[str, str], ...]:
@@ -97,18 +98,19 @@ def _pairs(layout: StateLayout, items: Sequence[_Numbered]) -> tuple[tuple[str, 
     return tuple(sorted(pairs, key=lambda pair: (pair[1] != "n", _block_of(pair, layout) or ("~", False), pair)))
 
 
-def _tile_plan(
-    layout: StateLayout, pairs: tuple[tuple[str, str], ...], members: Sequence[tuple[int, list[_Numbered]]]
-) -> TilePlan:
+def _tile_plan(layout: StateLayout, members: Sequence[tuple[int, list[_Numbered]]]) -> TilePlan:
+    """Members are series, and features of them, of which the same words are read."""
     sections: list[SeriesPlan] = []
     asked: list[Asked] = []
     for section, (number, items) in enumerate(members):
-        series, (windows, features) = layout.series[number], _ask(items, section)
-        sections.append(SeriesPlan(number, series.hop_us, _words(series, pairs), windows))
+        windows, features = _ask(items, section)
+        sections.append(SeriesPlan(number, layout.series[number].hop_us, windows))
         asked += features
-    counts = sum(partial == "n" for _, partial in pairs)
+    asked.sort(key=lambda one: (one.function, one.column))
+    pairs = _pairs(layout, members[0][1])
+    words = np.array(_words(layout.series[members[0][0]], pairs))
     spreads = tuple(column for column, partial in pairs if partial == "m2")
-    return TilePlan(tuple(sections), pairs, counts, _blocks(layout, pairs), spreads, tuple(asked))
+    return TilePlan(tuple(sections), words, pairs, _blocks(layout, pairs), spreads, tuple(asked))
 
 
 def _block_of(pair: tuple[str, str], layout: StateLayout) -> tuple[str, bool] | None:
@@ -125,17 +127,16 @@ def _blocks(layout: StateLayout, pairs: Sequence[tuple[str, str]]) -> tuple[Bloc
     blocks, kinds = [], [_block_of(pair, layout) for pair in pairs]
     for kind in dict.fromkeys(kind for kind in kinds if kind):
         places = [place for place, other in enumerate(kinds) if other == kind]
-        counts = [1 + pairs.index((pairs[p][0], "n")) for p in places] if kind[0] != "add" else []
-        blocks.append(Block(*kind, slice(1 + places[0], 2 + places[-1]), np.array(counts, np.int64)))
+        blocks.append(Block(*kind, range(places[0], places[-1] + 1)))
     return tuple(blocks)
 
 
-def _words(series: TileSeries, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    return np.array([0, *(series.position(column, partial) for column, partial in pairs)])
+def _words(series: TileSeries, pairs: Sequence[tuple[str, str]]) -> list[int]:
+    return [0, *(series.position(column, partial) for column, partial in pairs)]
 
 
 def _first_plans(layout: StateLayout, items: Sequence[_Numbered]) -> list[ListPlan]:
-    firsts = _of_functions(items, _FIRST)
+    firsts = _of_functions(items, FIRST_FUNCTIONS)
     return [
         _first_plan(layout, number, column, _of_column(_of_hop(firsts, series.hop_us), column))
         for number, series in enumerate(layout.series)
@@ -148,7 +149,7 @@ def _first_plan(layout: StateLayout, number: int, column: str, items: Sequence[_
     valued = _has_values(asked)
     partials = ["first_time", "n", *(["first"] if valued else [])]
     known = (layout.known_section(series), series.firsts.index(column)) if valued else None
-    words = _words(series, [(column, partial) for partial in partials])[1:]
+    words = np.array(_words(series, [(column, partial) for partial in partials])[1:])
     return ListPlan(number, column, True, valued, words, known, windows, asked)
 
 
@@ -176,4 +177,4 @@ def _distinct_plans(layout: StateLayout, items: Sequence[_Numbered]) -> list[Dis
 
 
 def _has_values(asked: Sequence[Asked]) -> bool:
-    return any(item.function in _VALUED for item in asked)
+    return any(item.function in VALUED_FUNCTIONS for item in asked)

@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
 import pyarrow as pa
 
-from storekeeper.errors import DataError
 from storekeeper.history.features import WindowFeature
 from storekeeper.history.state.distincts import answer_distinct
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.state.lists import answer_list
-from storekeeper.history.state.outputs import to_arrow, to_numpy
+from storekeeper.history.state.outputs import StateColumns, to_arrow, to_columns
 from storekeeper.history.state.plan import Output
 from storekeeper.history.state.planning import plan_read
 from storekeeper.history.state.recent import RecentEvents, arrivals
 from storekeeper.history.state.refreshed import Refreshed
 from storekeeper.history.state.stored import Stored
 from storekeeper.history.state.tiles import Found, answer_tiles
-from storekeeper.history.state.unpacked import unpack
+from storekeeper.history.state.unpacked import refuse_future, unpack
 
 
 def read_state_columns(
@@ -27,17 +25,10 @@ def read_state_columns(
     features: Sequence[WindowFeature],
     now_us: int,
     recent: RecentEvents | None = None,
-) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
-    """Features of many entities at one instant, as NumPy columns; parameters and errors as of `read_state`.
-
-    Returns
-    -------
-    dict
-        Per feature its values, (n_entities,) float64, int64, bool, datetime64[us] (UTC) or object (str, list), and
-        where it is null, (n_entities,) bool, or None where nothing is. Where null: NaN, NaT, 0, False or None.
-    """
+) -> StateColumns:
+    """Features of many entities at one instant, as NumPy columns; parameters and errors as of `read_state`."""
     state, answers = _answer(blobs, layout, features, now_us, recent)
-    return {output.name: to_numpy(output, found, state) for output, found in answers}
+    return to_columns(answers, state)
 
 
 def read_state(
@@ -88,7 +79,7 @@ def _answer(
     state = _open(blobs, layout, now_us, recent)
     answers: dict[int, Found] = {}
     for tiled in plan.tiles:
-        answers.update(answer_tiles(tiled, [state.tiles(tiled, section) for section in tiled.sections], now_us))
+        answers.update(answer_tiles(tiled, state.tiles(tiled), now_us))
     for timed in plan.lists:
         answers.update(answer_list(timed, state.list(timed), now_us))
     for distinct in plan.distincts:
@@ -99,10 +90,6 @@ def _answer(
 def _open(blobs: Sequence[bytes | None], layout: StateLayout, now_us: int, recent: RecentEvents | None) -> Stored:
     found = cast(Sequence[bytes], blobs) if all(blobs) else [layout.nobody if b is None else b for b in blobs]
     unpacked = unpack(found, layout.widths, layout.fingerprint, layout.known_widths)
-    if np.any(unpacked.until_us > now_us):
-        raise DataError(
-            "Online state was built for a later time than the clock shows now. Set the clock to the time of the "
-            "materialisation or later, or materialise again."
-        )
+    refuse_future(int(unpacked.until_us.max(initial=now_us)), now_us)
     arrived = arrivals(recent, now_us)
     return Stored(unpacked, layout) if arrived is None else Refreshed(unpacked, layout, arrived)

@@ -7,7 +7,7 @@ from storekeeper.history.state.distincts import DistinctValues
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.state.lists import TimedList
 from storekeeper.history.state.merge import merge_distinct, merge_lists, merge_tiles
-from storekeeper.history.state.plan import DistinctPlan, ListPlan, SeriesPlan, TilePlan
+from storekeeper.history.state.plan import DistinctPlan, ListPlan, TilePlan
 from storekeeper.history.state.recent import Arrivals, tile_words
 from storekeeper.history.state.stored import NOTHING, Stored
 from storekeeper.history.state.texts import Texts
@@ -23,15 +23,16 @@ class Refreshed(Stored):
         self._recent = recent
         self._places: dict[str, np.ndarray] = {}
 
-    def tiles(self, plan: TilePlan, section: SeriesPlan) -> Tiles:
-        """Tiles of one of a plan's series, and each recent event as a tile of its own."""
-        tiles, compared = (
-            super().tiles(plan, section),
-            {column for column, partial in plan.pairs if partial in {"min", "max"}},
-        )
+    def tiles(self, plan: TilePlan) -> Tiles:
+        """Tiles of a plan's series, and each recent event as a tile of its own in each of them."""
+        tiles, compared = super().tiles(plan), {column for column, partial in plan.pairs if partial in {"min", "max"}}
         columns = {column: self._arrived(column, column in compared) for column, _ in plan.pairs}
-        start = self._starts(section.hop_us)
-        return merge_tiles(tiles, np.vstack([start, tile_words(plan.pairs, columns)]), self._recent.owner)
+        count = len(plan.sections)
+        owner = (self._recent.owner[:, None] * count + np.arange(count)).ravel()
+        start = np.stack([self._starts(section.hop_us) for section in plan.sections], axis=1).ravel()
+        words = np.vstack([start, np.repeat(tile_words(plan.pairs, columns), count, axis=1)])
+        order = np.argsort(owner, kind="stable")
+        return merge_tiles(tiles, words[:, order], owner[order])
 
     def list(self, plan: ListPlan) -> TimedList:
         """First values of tiles, or a tail, and all recent events among them."""
@@ -46,16 +47,16 @@ class Refreshed(Stored):
         if plan.known is None or not self.unpacked.rows[:, plan.known[0]].any():
             return rows.time
         section, word = plan.known
-        kept, first = self.unpacked.rows[:, section] > 0, self.unpacked.first(section)
-        known = self.unpacked.columns(plan.number, plan.words[:1], self.unpacked.first(plan.number))[0]
+        kept = self.unpacked.rows[:, section] > 0
+        known = self.unpacked.columns(plan.words[:1], plan.number)[0]
         places = np.repeat(kept, self.unpacked.rows[:, plan.number])
-        known[:-1][places] = self.unpacked.columns(section, np.array([word]), first)[0, :-1]
+        known[:-1][places] = self.unpacked.columns(np.array([word]), section)[0, :-1]
         return np.asarray(known[self.present(plan)])
 
     def distinct(self, plan: DistinctPlan) -> DistinctValues:
         """Distinct values of a column, those of recent events among them."""
         first, recent = self.unpacked.first(plan.number), self._recent
-        values, start = self.unpacked.columns(plan.number, np.array([0, 1]), first)
+        values, start = self.unpacked.columns(np.array([0, 1]), plan.number)
         old = (self.kernel_values(plan.column, values, first), start)
         added, valid = self._arrived(plan.column, True)
         return merge_distinct(first, *old, recent.owner[valid], added[valid], self._starts(plan.hop_us)[valid])

@@ -5,7 +5,7 @@ import numpy as np
 from storekeeper.history.state.distincts import DistinctValues
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.history.state.lists import TimedList
-from storekeeper.history.state.plan import DistinctPlan, ListPlan, SeriesPlan, TilePlan
+from storekeeper.history.state.plan import DistinctPlan, ListPlan, TilePlan
 from storekeeper.history.state.texts import Texts, texts_of
 from storekeeper.history.state.tiles import Tiles
 from storekeeper.history.state.unpacked import Unpacked
@@ -20,19 +20,27 @@ class Stored:
         self.unpacked, self.layout = unpacked, layout
         self._texts: dict[str, Texts] = {}
 
-    def tiles(self, plan: TilePlan, section: SeriesPlan) -> Tiles:
-        """Tiles of one of a plan's series."""
-        first = self.unpacked.first(section.number)
-        words = self.unpacked.columns(section.number, section.words, first)
-        for place, (column, partial) in enumerate(plan.pairs, 1):
-            if partial in {"min", "max"} and self.layout.kinds[column] == "string":
-                words[place] = self.texts(column).places(words[place], first)
-        return Tiles(words, first)
+    def tiles(self, plan: TilePlan) -> Tiles:
+        """Tiles of a plan's series."""
+        sections = [section.number for section in plan.sections]
+        first = self.unpacked.first(*sections)
+        places, words = self.unpacked.places(first, *sections), plan.words.tolist()
+        texts = {
+            place: self.texts(column)
+            for place, (column, partial) in enumerate(plan.pairs, 1)
+            if partial in {"min", "max"} and self.layout.kinds[column] == "string"
+        }
+
+        def column(place: int) -> np.ndarray:
+            ranks = self.unpacked.column(words[place], places)
+            return texts[place].places(ranks, first[:: len(sections)]) if place in texts else ranks
+
+        return Tiles(first, column)
 
     def list(self, plan: ListPlan) -> TimedList:
         """First values of tiles, or a tail."""
         first = self.unpacked.first(plan.number)
-        words = self.unpacked.columns(plan.number, plan.words, first)
+        words = self.unpacked.columns(plan.words, plan.number)
         time, values = words[0], words[-1]
         if plan.has_values:
             values = self.kernel_values(plan.column, values, first)
@@ -44,17 +52,16 @@ class Stored:
 
     def present(self, plan: ListPlan) -> np.ndarray:
         """Rows of a section that are in its list, and the row that is nobody's."""
-        first = self.unpacked.first(plan.number)
         if not plan.is_first:
-            return np.arange(first[-1] + 1)
-        counts = self.unpacked.columns(plan.number, plan.words[1:2], first)[0]
+            return np.arange(self.unpacked.first(plan.number)[-1] + 1)
+        counts = self.unpacked.columns(plan.words[1:2], plan.number)[0]
         counts[-1] = 1
         return np.flatnonzero(counts)
 
     def distinct(self, plan: DistinctPlan) -> DistinctValues:
         """Distinct values of a column."""
         first = self.unpacked.first(plan.number)
-        start = self.unpacked.columns(plan.number, np.array([1]), first)[0]
+        start = self.unpacked.columns(np.array([1]), plan.number)[0]
         return DistinctValues(first, start, NOTHING, NOTHING)
 
     def kernel_values(self, column: str, words: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ The longest window's start and those of the shorter ones cut an entity's rows in
 once, and a window is the segments from its start on, put together: nothing is added twice, nothing is subtracted.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,19 +24,20 @@ def suffix_starts(time: np.ndarray, first: np.ndarray, oldest: np.ndarray) -> np
     first
         (n_entities + 1,) int64: entity e owns the rows [first[e], first[e + 1]).
     oldest
-        (n_windows,) int64: the windows' starts, microseconds.
+        (n_windows,) or (n_entities, n_windows) int64: the windows' starts, microseconds.
     """
     if len(first) == 2:
-        return np.asarray(time.searchsorted(oldest))[None, :]
-    low = np.repeat(first[:-1, None], len(oldest), axis=1)
+        return np.asarray(time.searchsorted(oldest)).reshape(1, -1)
+    low = np.repeat(first[:-1, None], oldest.shape[-1], axis=1)
     if not len(time):
         return low
-    high, last = np.repeat(first[1:, None], len(oldest), axis=1), len(time) - 1
-    for _ in range(int(np.diff(first).max()).bit_length()):
-        middle = (low + high) >> 1
-        before = (time[np.minimum(middle, last)] < oldest) & (middle < high)
-        low = np.where(before, middle + 1, low)
-        high = np.where(before, high, middle)
+    high = first[1:, None]
+    # By steps of halving powers of two: row low - 1 is before the window, or low is the entity's first.
+    for level in reversed(range(int((first[1:] - first[:-1]).max()).bit_length())):
+        reached = low + (1 << level)
+        is_before = time.take(reached - 1, mode="clip") < oldest
+        is_before &= reached <= high
+        np.copyto(low, reached, where=is_before)
     return low
 
 
@@ -73,21 +75,21 @@ class Suffixes:
         hollow = ends[:, :-1] == ends[:, 1:]
         return hollow if hollow.any() else None
 
-    def segments(self, rows: np.ndarray, reduce: np.ufunc, identity: float) -> np.ndarray:
-        """Reduce each segment of (n_columns, n_rows + 1) rows, the last of which is nobody's.
+    def segments(self, columns: Iterable[np.ndarray], reduce: np.ufunc, identity: float) -> np.ndarray:
+        """Reduce each segment of columns of one dtype, (n_rows + 1,) each, whose last row is nobody's.
 
         Returns
         -------
         numpy.ndarray
             (n_columns, n_entities, n_windows).
         """
-        found = reduce.reduceat(rows, self.edges, axis=1)
-        found = found.reshape(len(rows), *self.shape)[:, :, :-1]
-        return found if self.hollow is None else np.where(self.hollow, rows.dtype.type(identity), found)
+        reduced = np.array([reduce.reduceat(column, self.edges) for column in columns])
+        found = reduced.reshape(len(reduced), *self.shape)[:, :, :-1]
+        return found if self.hollow is None else np.where(self.hollow, found.dtype.type(identity), found)
 
-    def totals(self, rows: np.ndarray, reduce: np.ufunc, identity: float) -> np.ndarray:
-        """Reduce each window; shapes as of `segments`."""
-        found = self.segments(rows, reduce, identity)
+    def totals(self, columns: Iterable[np.ndarray], reduce: np.ufunc, identity: float) -> np.ndarray:
+        """Reduce each window; parameters and shapes as of `segments`."""
+        found = self.segments(columns, reduce, identity)
         if found.shape[2] == 1:
             return found
         return np.asarray(reduce.accumulate(found[:, :, ::-1], axis=2)[:, :, ::-1])

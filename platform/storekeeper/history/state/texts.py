@@ -117,7 +117,7 @@ def texts_of(unpacked: Unpacked, sections: Sequence[int], number: int) -> Texts:
     for place, position in enumerate(sections[: number + 1]):
         first = unpacked.first(position)
         ends = np.zeros(first[-1] + 1, np.int64)
-        np.cumsum(unpacked.columns(position, np.zeros(1, np.int64), first)[0, :-1], out=ends[1:])
+        np.cumsum(unpacked.column(0, unpacked.places(first, position))[:-1], out=ends[1:])
         if place < number:
             used = used + ends[first[1:]] - ends[first[:-1]]
     shift = np.repeat(used - ends[first[:-1]], np.diff(first))

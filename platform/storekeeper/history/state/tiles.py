@@ -3,18 +3,16 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from storekeeper.errors import DataError
 from storekeeper.history.blocks import Spread
-from storekeeper.history.state.plan import MOMENTS, Asked, Block, TilePlan, oldest_of
+from storekeeper.history.state.plan import MOMENTS, Asked, Block, TilePlan, oldest_us
 from storekeeper.history.state.suffixes import Suffixes, suffix_starts
 
 _SAFE_SUM = 2**62
-# Few rows of several series are put together, which takes a copy but one step for all of them.
-_ROWS_AT_ONCE = 8_192
 _REDUCE: dict[str, np.ufunc] = {"add": np.add, "min": np.minimum, "max": np.maximum}
 
 
@@ -24,7 +22,7 @@ class Found(NamedTuple):
     Attributes
     ----------
     values
-        (n_entities,), or the items of all lists; undefined where null.
+        (n_entities,), or the items of all lists; where null undefined, of floats NaN.
     null
         (n_entities,) bool, or None where nothing is null.
     offsets
@@ -38,151 +36,135 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Tiles:
-    """Tiles of many entities.
+    """Tiles of many entities, of one series or several.
 
     Attributes
     ----------
-    words
-        (1 + n_pairs, n_rows + 1) int64: start, then the plan's partials, ascending in start within an entity, where
-        several tiles may have one start; the last row is nobody's.
     first
-        (n_entities + 1,) int64: entity e owns the rows [first[e], first[e + 1]).
+        (n_entities * n_series + 1,) int64: where the rows of each series of each entity begin, entity by entity.
+    column
+        By number, 0 the tiles' starts, then the plan's pairs: (n_rows + 1,) int64, whose last row is nobody's. Tiles
+        ascend in start within a series of an entity, where several may have one start. Columns are made when they are
+        asked for: one at a time, they lie in memory that the one before has left.
     """
 
-    words: np.ndarray
     first: np.ndarray
+    column: Callable[[int], np.ndarray]
 
 
-def answer_tiles(plan: TilePlan, sections: Sequence[Tiles], now_us: int) -> Iterator[tuple[int, Found]]:
-    """Pairs (number of a feature, its values); `sections` are the tiles of each series of the plan."""
-    starts = [
-        suffix_starts(tiles.words[0, :-1], tiles.first, oldest_of(section.windows, now_us))
-        for section, tiles in zip(plan.sections, sections, strict=True)
-    ]
-    if len(sections) > 1 and sum(tiles.words.shape[1] for tiles in sections) <= _ROWS_AT_ONCE:
-        return _Answers(plan, range(len(sections)), *_together(sections, starts)).all()
-    answers = [
-        _Answers(plan, range(number, number + 1), tiles.words, Suffixes(lo, tiles.first[1:])).all()
-        for number, (tiles, lo) in enumerate(zip(sections, starts, strict=True))
-    ]
-    return itertools.chain.from_iterable(answers)
+def answer_tiles(plan: TilePlan, tiles: Tiles, now_us: int) -> Iterator[tuple[int, Found]]:
+    """Pairs (number of a feature, its values)."""
+    oldest = _oldest(plan, now_us)
+    entities = (len(tiles.first) - 1) // len(oldest)
+    lo = suffix_starts(tiles.column(0)[:-1], tiles.first, np.tile(oldest, (entities, 1)))
+    answers = _Answers(plan, tiles, Suffixes(lo, tiles.first[1:]))
+    for (function, _), asked in itertools.groupby(plan.asked, lambda one: (one.function, one.column)):
+        members = list(asked)
+        yield from _found(members, *_FUNCTIONS[function](answers, members[0]))
 
 
-def _together(sections: Sequence[Tiles], starts: Sequence[np.ndarray]) -> tuple[np.ndarray, Suffixes]:
-    """Several series as one, in which each entity of each series stands as an entity of its own."""
-    shift = list(itertools.accumulate((int(tiles.first[-1]) for tiles in sections), initial=0))
-    most = max(lo.shape[1] for lo in starts)
-    lo = np.concatenate([_widened(lo, most) + low for lo, low in zip(starts, shift, strict=False)])
-    hi = np.concatenate([tiles.first[1:] + low for tiles, low in zip(sections, shift, strict=False)])
-    nobody = sections[-1].words[:, -1:]
-    return np.concatenate([*[tiles.words[:, :-1] for tiles in sections], nobody], axis=1), Suffixes(lo, hi)
+def _oldest(plan: TilePlan, now_us: int) -> np.ndarray:
+    """Where windows begin, (n_series, n_windows); the shortest is repeated, so that all series have as many."""
+    most = max(len(section.windows) for section in plan.sections)
+    oldest = [oldest_us(section.windows, now_us) for section in plan.sections]
+    return np.array([[*starts, *starts[-1:] * (most - len(starts))] for starts in oldest], np.int64)
 
 
-def _widened(lo: np.ndarray, windows: int) -> np.ndarray:
-    """Starts with the shortest window repeated, so that all series have as many."""
-    missing = windows - lo.shape[1]
-    return np.concatenate([lo, np.repeat(lo[:, -1:], missing, axis=1)], axis=1) if missing else lo
+def _found(asked: Sequence[Asked], values: np.ndarray, null: np.ndarray | None) -> Iterator[tuple[int, Found]]:
+    """Features of one function and column out of those of all windows, (n_entities, n_series, n_windows)."""
+    has_nulls: list[list[bool]] = [] if null is None else np.any(null, axis=0).tolist()
+    for one in asked:
+        is_nullable = null is not None and has_nulls[one.section][one.window]
+        own_null = null[:, one.section, one.window] if null is not None and is_nullable else None
+        yield one.place, Found(values[:, one.section, one.window], own_null)
+
+
+def refuse_sum(column: str) -> NoReturn:
+    """Refuse a window's sum that leaves 64 bits."""
+    raise DataError(
+        f"A window's sum of column '{column}' overflows 64-bit integers. Use a float column, a smaller unit or a "
+        f"shorter window."
+    )
+
+
+#: Values of all windows of a column, and where they are null; (n_entities, n_series, n_windows) each.
+_Windows = tuple[np.ndarray, np.ndarray | None]
 
 
 class _Answers:
-    """Totals of all partials over all windows of some series, and features made of them.
+    """Totals of all partials over all windows, (n_entities, n_series, n_windows) each, and features made of them."""
 
-    Totals are (n_series * n_entities, n_windows) each, series by series.
-    """
-
-    def __init__(self, plan: TilePlan, sections: range, words: np.ndarray, suffixes: Suffixes) -> None:
-        self._plan, self._sections, self._words, self._suffixes = plan, sections, words, suffixes
-        self._entities = len(suffixes.hi) // len(sections)
-        counted = words[1 : 1 + plan.counts, :-1]
-        self._has_nulls = any(len(block.counts) for block in plan.blocks) and not counted.all()
+    def __init__(self, plan: TilePlan, tiles: Tiles, suffixes: Suffixes) -> None:
+        self._plan, self._tiles, self._suffixes = plan, tiles, suffixes
+        series, (cases, windows) = len(plan.sections), suffixes.lo.shape
+        self._shape = (cases // series, series, windows)
+        self._compared = {column for column, partial in plan.pairs if partial in {"min", "max"}}
+        self._hollow: dict[str, np.ndarray] = {}
         self._totals: dict[tuple[str, str], np.ndarray] = {}
-        counts = np.zeros((0, *suffixes.lo.shape), np.int64)
         for block in plan.blocks:
-            found = self._reduced(block)
-            self._totals.update(zip(plan.pairs[block.rows.start - 1 : block.rows.stop - 1], found, strict=True))
-            counts = found[: plan.counts] if block.rows.start == 1 else counts
-        self._column = {column: place for place, (column, _) in enumerate(plan.pairs[: plan.counts])}
-        self._sizes, self._empty = np.maximum(counts, 1), counts == 0
-        shape = (len(counts), len(sections), self._entities, counts.shape[2])
-        self._any_empty = self._empty.reshape(shape).any(axis=2).tolist()
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = suffixes.totals(self._columns(block), _REDUCE[block.partial], _identity(block))
+            self._totals.update(zip([plan.pairs[place] for place in block.pairs], found, strict=True))
         self._variances = self._spreads() if plan.spreads else {}
 
-    def all(self) -> Iterator[tuple[int, Found]]:
-        for asked in (asked for asked in self._plan.asked if asked.section in self._sections):
-            yield asked.place, _FUNCTIONS[asked.function](self, asked)
+    def _columns(self, block: Block) -> Iterator[np.ndarray]:
+        """A block's partials; extremes of tiles without a value are those that lose to all others."""
+        for place in block.pairs:
+            (name, partial), column = self._plan.pairs[place], self._tiles.column(1 + place)
+            values = column.view(np.float64) if block.is_float else column
+            if partial == "n" and name in self._compared and not column[:-1].all():
+                self._hollow[name] = column == 0
+            if partial == "sum" and not block.is_float:
+                self._refuse_overflow(name, column)
+            is_hollow = block.partial != "add" and name in self._hollow
+            yield np.where(self._hollow[name], values.dtype.type(_identity(block)), values) if is_hollow else values
 
-    def _reduced(self, block: Block) -> np.ndarray:
-        rows = self._words[block.rows]
-        rows = rows.view(np.float64) if block.is_float else rows
-        reduce = _REDUCE[block.partial]
-        if block.partial == "add":
-            if not block.is_float:
-                self._refuse_overflow(block)
-            with np.errstate(over="ignore", invalid="ignore"):
-                return self._suffixes.totals(rows, reduce, 0)
-        worst = _worst(block)
-        if self._has_nulls:
-            rows = np.where(self._words[block.counts] == 0, rows.dtype.type(worst), rows)
-        return self._suffixes.totals(rows, reduce, worst)
-
-    def _refuse_overflow(self, block: Block) -> None:
-        sums = self._words[max(block.rows.start, 1 + self._plan.counts) : block.rows.stop]
-        if not len(sums):
-            return
-        bound = _SAFE_SUM // sums.shape[1]
+    def _refuse_overflow(self, name: str, sums: np.ndarray) -> None:
+        bound = _SAFE_SUM // len(sums)
         if -bound < sums.min() and sums.max() < bound:
             return
-        exact = self._suffixes.totals(sums, np.add, 0)
-        estimate = self._suffixes.totals(sums.astype(np.float64), np.add, 0)
-        wrong = np.any(np.abs(exact.astype(np.float64) - estimate) > _SAFE_SUM, axis=(1, 2))
-        if wrong.any():
-            column = self._plan.pairs[block.rows.stop - 1 - len(sums) + int(np.argmax(wrong))][0]
-            raise DataError(
-                f"A window's sum of column '{column}' overflows 64-bit integers. Use a float column, a smaller unit or "
-                f"a shorter window."
-            )
+        exact = self._suffixes.totals([sums], np.add, 0)
+        estimate = self._suffixes.totals([sums.astype(np.float64)], np.add, 0)
+        if np.any(np.abs(exact.astype(np.float64) - estimate) > _SAFE_SUM):
+            refuse_sum(name)
 
     def _spreads(self) -> dict[str, np.ndarray]:
         """Population variance of each column in each window."""
         columns, word = self._plan.spreads, self._plan.word
-        counts = self._words[[word(column, "n") for column in columns]].astype(np.float64)
-        moments = [self._words[[word(column, m) for column in columns]].view(np.float64) for m in MOMENTS]
-        spread = self._suffixes.spreads(Spread(counts, *moments))
+        counts, *moments = (
+            np.stack([self._tiles.column(word(column, partial)) for column in columns]) for partial in ("n", *MOMENTS)
+        )
+        spread = self._suffixes.spreads(Spread(counts.astype(np.float64), *(each.view(np.float64) for each in moments)))
         return dict(zip(columns, spread.squares / np.maximum(spread.count, 1), strict=True))
 
-    def _of(self, asked: Asked, totals: np.ndarray) -> np.ndarray:
-        """What one feature has of all windows of all series, (n_entities,)."""
-        begin = (asked.section - self._sections.start) * self._entities
-        part: np.ndarray = totals[begin : begin + self._entities, asked.window]
-        return part
+    def _of(self, column: str, partial: str) -> np.ndarray:
+        return self._totals[column, partial].reshape(self._shape)
 
-    def count(self, asked: Asked) -> Found:
-        return Found(self._of(asked, self._totals[(asked.column, "n")]))
+    def count(self, asked: Asked) -> _Windows:
+        return self._of(asked.column, "n"), None
 
-    def sum(self, asked: Asked) -> Found:
-        return Found(self._of(asked, self._totals[(asked.column, "sum")]))
+    def sum(self, asked: Asked) -> _Windows:
+        return self._of(asked.column, "sum"), None
 
-    def mean(self, asked: Asked) -> Found:
-        total = self._totals.get((asked.column, "float_sum"))
-        total = self._totals[(asked.column, "sum")] if total is None else total
-        return self._nullable(self._of(asked, total) / self._of(asked, self._sizes[self._column[asked.column]]), asked)
+    def mean(self, asked: Asked) -> _Windows:
+        partial = "float_sum" if (asked.column, "float_sum") in self._totals else "sum"
+        counts = self._of(asked.column, "n")
+        return self._nullable(self._of(asked.column, partial) / np.maximum(counts, 1), asked)
 
-    def extreme(self, asked: Asked) -> Found:
-        return self._nullable(self._of(asked, self._totals[(asked.column, asked.function)]), asked)
+    def extreme(self, asked: Asked) -> _Windows:
+        return self._nullable(self._of(asked.column, asked.function), asked)
 
-    def spread(self, asked: Asked) -> Found:
-        variance = self._of(asked, self._variances[asked.column])
+    def spread(self, asked: Asked) -> _Windows:
+        variance = self._variances[asked.column].reshape(self._shape)
         return self._nullable(np.sqrt(variance) if asked.function == "std" else variance, asked)
 
-    def _nullable(self, values: np.ndarray, asked: Asked) -> Found:
+    def _nullable(self, values: np.ndarray, asked: Asked) -> _Windows:
         """Null where the window has no value."""
-        place = self._column[asked.column]
-        if not self._any_empty[place][asked.section - self._sections.start][asked.window]:
-            return Found(values)
-        return Found(values, self._of(asked, self._empty[place]))
+        null = self._of(asked.column, "n") == 0
+        return np.where(null, np.nan, values) if values.dtype == np.float64 else values, null
 
 
-_FUNCTIONS: dict[str, Callable[[_Answers, Asked], Found]] = {
+_FUNCTIONS: dict[str, Callable[[_Answers, Asked], _Windows]] = {
     "count": _Answers.count,
     "sum": _Answers.sum,
     "mean": _Answers.mean,
@@ -193,8 +175,10 @@ _FUNCTIONS: dict[str, Callable[[_Answers, Asked], Found]] = {
 }
 
 
-def _worst(block: Block) -> float | int:
-    """The value that no other loses to."""
+def _identity(block: Block) -> float | int:
+    """The value that changes no total."""
+    if block.partial == "add":
+        return 0
     if block.is_float:
         return float("inf") if block.partial == "min" else float("-inf")
     limits = np.iinfo(np.int64)

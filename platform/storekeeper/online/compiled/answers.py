@@ -1,6 +1,6 @@
 """What a compiled view answers to one question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -22,8 +22,8 @@ class Answer(Protocol):
     def event_us(self) -> np.ndarray | None:
         """(n_rows,) int64: event time of the row behind the values; None in a windowed view."""
 
-    def arrays(self) -> Mapping[str, np.ndarray]:
-        """Every feature as a caller gets it; see `Values.numpy`."""
+    def arrays(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Every feature as a caller gets it, in order; see `Values.numpy`."""
 
     def column(self, name: str) -> Values:
         """One feature."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import pyarrow as pa
 
@@ -11,8 +11,7 @@ from storekeeper.online.backends import Found
 from storekeeper.online.entity_keys import KeyEncoder, joined_keys
 
 
-@dataclass(frozen=True, slots=True)
-class RowKeys:
+class RowKeys(NamedTuple):
     """Keys of the rows of a request, as one view has them.
 
     Attributes

@@ -1,10 +1,9 @@
 """A latest-value view, read straight from its blobs' words."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 
@@ -13,9 +12,9 @@ from storekeeper.history.state import LatestColumns, LatestLayout, decode_latest
 from storekeeper.online.backends import Found
 from storekeeper.online.compiled.columns import Values
 from storekeeper.online.compiled.keys import RowKeys
+from storekeeper.online.compiled.single_row import SingleAnswer, SingleRowReader
 from storekeeper.online.view_state import ViewState
 
-_WORD = 8
 #: Tag, event time, knowledge time.
 _HEADER = struct.Struct("<3q")
 
@@ -37,50 +36,19 @@ class LatestAnswer:
         """(n_rows,) int64: event times, undefined where nothing is seen."""
         return self.found.event_us
 
-    def arrays(self) -> Mapping[str, np.ndarray]:
+    def arrays(self) -> Iterable[tuple[str, np.ndarray]]:
         """Every feature as a caller gets it."""
         values, view = self.found.values, self.view
         if view.is_whole and not view.masked:
-            return values
+            return values.items()
         arrays = {name: values[name] for name in view.features}
         for name in view.masked:
             arrays[name] = self.column(name).numpy()
-        return arrays
+        return arrays.items()
 
     def column(self, name: str) -> Values:
         """One feature."""
         return Values(self.found.values[name], self.found.null(name))
-
-
-@dataclass(frozen=True)
-class SingleAnswer:
-    """Floats of a single row that is current: for NumPy there is nothing to decode."""
-
-    view: "LatestView"
-    blobs: Sequence[bytes | None]
-    now_us: int
-
-    @cached_property
-    def _whole(self) -> LatestAnswer:
-        return self.view.decode(self.blobs, self.now_us)
-
-    @property
-    def seen(self) -> np.ndarray | None:
-        """(1,) bool: true."""
-        return self._whole.seen
-
-    @property
-    def event_us(self) -> np.ndarray | None:
-        """(1,) int64: its event time."""
-        return self._whole.event_us
-
-    def arrays(self) -> Mapping[str, np.ndarray]:
-        """Every feature as a caller gets it."""
-        return self.view.numbers(cast(bytes, self.blobs[0]))
-
-    def column(self, name: str) -> Values:
-        """One feature."""
-        return self._whole.column(name)
 
 
 @dataclass(frozen=True)
@@ -114,42 +82,21 @@ class LatestView:
         return self.features == tuple(self.layout.types)
 
     @cached_property
-    def is_plain(self) -> bool:
-        """Whether all of the view's features are floats, in which a null is NaN."""
-        return set(self.layout.kinds.values()) == {"float"}
-
-    @cached_property
-    def _begin(self) -> int:
-        """Where values begin in a blob, bytes."""
-        return self.layout.width * _WORD - len(self.layout.types) * _WORD
+    def _single(self) -> SingleRowReader:
+        return SingleRowReader(self.layout, self.features, self.ttl_us)
 
     @cached_property
     def ttl_us(self) -> int:
         """How old a row may be; 0 for no limit."""
         return self.state.plan.ttl_us
 
-    def answer(self, keys: RowKeys, found: Found, now_us: int) -> "LatestAnswer | SingleAnswer":
+    def answer(self, keys: RowKeys, found: Found, now_us: int) -> LatestAnswer | SingleAnswer:
         """The newer row of state and of what was pushed by now; then its ttl counts."""
         blobs = keys.state(found)
         if found.pushed:
             blobs = newest(blobs, keys.owners(found), found.pushed, now_us)
-        if len(blobs) == 1 and self.is_plain and self._is_current(blobs[0], now_us):
-            return SingleAnswer(self, blobs, now_us)
-        return self.decode(blobs, now_us)
-
-    def _is_current(self, blob: bytes | None, now_us: int) -> bool:
-        """Whether a blob is of today's format, complete, of this definition, of the past, and within the ttl."""
-        if blob is None or len(blob) != self.layout.width * _WORD:
-            return False
-        tag, event, known = _HEADER.unpack_from(blob)
-        fresh = not 0 < self.ttl_us < now_us - event
-        return bool(tag == self.layout.tag and event <= now_us and known <= now_us and fresh)
-
-    def numbers(self, blob: bytes) -> dict[str, np.ndarray]:
-        """Features of a plain view's single row, (1,) each."""
-        values = np.frombuffer(blob, "<f8", -1, self._begin).reshape(-1, 1)
-        named = dict(zip(self.layout.types, values, strict=True))
-        return named if self.is_whole else {name: named[name] for name in self.features}
+        single = self._single.answer(blobs[0], now_us) if len(blobs) == 1 else None
+        return self.decode(blobs, now_us) if single is None else single
 
     def decode(self, blobs: Sequence[bytes | None], now_us: int) -> LatestAnswer:
         """Rows of any kind."""

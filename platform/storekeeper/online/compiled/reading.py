@@ -1,6 +1,7 @@
 """One request, carried out by a service's plan."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from storekeeper.online.backends import Asked
 from storekeeper.online.compiled.answers import Answer
 from storekeeper.online.compiled.columns import Values
 from storekeeper.online.compiled.service_plan import ServicePlan
+from storekeeper.online.compiled.single_row import SingleAnswer, side_by_side
 
 Columns = Mapping[str, Sequence[object]]
 
@@ -73,14 +75,24 @@ class Reading:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The service's features for NumPy."""
-        arrays: dict[str, np.ndarray] = {}
-        for answer in self._answers:
-            arrays.update(answer.arrays())
         if self._plan.is_ordered:
-            return arrays
+            return self._in_order()
+        arrays = self._in_order()
         for name, values in self._made.items():
             arrays[name] = values.numpy()
         return {name: arrays[name] for name in self._plan.features}
+
+    def _in_order(self) -> dict[str, np.ndarray]:
+        """What views answered, one after another."""
+        rows = (answer.floats for answer in self._answers if isinstance(answer, SingleAnswer))
+        floats = [row for row in rows if row is not None]
+        if floats and len(floats) == len(self._answers):
+            names = chain.from_iterable(part.view.features for part in self._plan.parts)
+            return dict(zip(names, side_by_side(floats), strict=True))
+        arrays: dict[str, np.ndarray] = {}
+        for answer in self._answers:
+            arrays.update(answer.arrays())
+        return arrays
 
     def table(self) -> pa.Table:
         """The service's features for Arrow."""

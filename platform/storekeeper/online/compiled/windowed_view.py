@@ -1,6 +1,6 @@
 """A windowed view, its features evaluated at the instant of reading."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ from storekeeper.definitions import as_declared
 from storekeeper.errors import DataError
 from storekeeper.history import WindowFeature
 from storekeeper.history.columns import TIMESTAMP
-from storekeeper.history.state import RecentEvents, decode_events, read_state, read_state_columns
+from storekeeper.history.state import StateColumns, StateReader, decode_events, read_state
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.online.backends import Found
 from storekeeper.online.compiled.columns import Values, values_of
@@ -25,7 +25,7 @@ _AS_THEY_ARE = (pa.float64(), pa.int64(), pa.bool_(), pa.string(), TIMESTAMP)
 class WindowedAnswer:
     """Features of a windowed view's rows; an entity that was never seen has some too (rule 11)."""
 
-    values: dict[str, Values]
+    found: StateColumns
 
     @property
     def seen(self) -> np.ndarray | None:
@@ -37,13 +37,17 @@ class WindowedAnswer:
         """None: values are of now."""
         return None
 
-    def arrays(self) -> Mapping[str, np.ndarray]:
+    def arrays(self) -> Iterable[tuple[str, np.ndarray]]:
         """Every feature as a caller gets it."""
-        return {name: values.numpy() for name, values in self.values.items()}
+        values = self.found.values
+        for name in self.found.nulls:
+            if values[name].dtype.kind not in "fO":
+                values = {**values, name: self.column(name).numpy()}
+        return values.items()
 
     def column(self, name: str) -> Values:
         """One feature."""
-        return self.values[name]
+        return Values(self.found.values[name], self.found.nulls.get(name))
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class _Reading:
         Features whose kernel values become others in the declared type; None where only Arrow knows how.
     """
 
-    layout: StateLayout
+    state: StateReader
     casts: dict[str, Cast] | None
 
 
@@ -88,26 +92,24 @@ class WindowedView:
         except DataError:
             # A materialisation may have found a column to be of another kind, as it does the first time.
             renewed = self._renewed()
-            if renewed.layout is reading.layout:
+            if renewed.state.layout is reading.state.layout:
                 raise
             return self._read(renewed, keys, found, now_us)
 
     def _read(self, reading: _Reading, keys: RowKeys, found: Found, now_us: int) -> WindowedAnswer:
-        blobs, layout, casts = keys.state(found), reading.layout, reading.casts
-        recent = decode_events(keys.owners(found), found.pushed, layout) if found.pushed else None
-        if casts is None:
-            return self._declared(layout, blobs, now_us, recent)
-        columns = read_state_columns(blobs, layout, self._windows, now_us, recent)
-        for name, cast in casts.items():
-            values, null = columns[name]
-            columns[name] = cast(values), null
-        return WindowedAnswer({name: Values(*column) for name, column in columns.items()})
+        if reading.casts is None:
+            return self._declared(reading.state.layout, keys, found, now_us)
+        columns = reading.state.columns(keys.state(found), now_us, keys.owners(found), found.pushed)
+        for name, cast in reading.casts.items():
+            columns.values[name] = cast(columns.values[name])
+        return WindowedAnswer(columns)
 
-    def _declared(
-        self, layout: StateLayout, blobs: Sequence[bytes | None], now_us: int, recent: RecentEvents | None
-    ) -> WindowedAnswer:
-        table = as_declared(read_state(blobs, layout, self._windows, now_us, recent), self.state.plan)
-        return WindowedAnswer({name: values_of(table.column(name)) for name in table.column_names})
+    def _declared(self, layout: StateLayout, keys: RowKeys, found: Found, now_us: int) -> WindowedAnswer:
+        recent = decode_events(keys.owners(found), found.pushed, layout) if found.pushed else None
+        table = as_declared(read_state(keys.state(found), layout, self._windows, now_us, recent), self.state.plan)
+        columns = {name: values_of(table.column(name)) for name in table.column_names}
+        nulls = {name: column.null for name, column in columns.items() if column.null is not None}
+        return WindowedAnswer(StateColumns({name: column.values for name, column in columns.items()}, nulls))
 
     def _renewed(self) -> _Reading:
         """By what the last materialisation found its columns to be."""
@@ -115,7 +117,7 @@ class WindowedView:
         made = read_state([], layout, self._windows, 0).schema
         casts = {name: cast_to(made.field(name).type, self.state.plan.types[name]) for name in self.features}
         simple = None if None in casts.values() else {n: c for n, c in casts.items() if c not in {None, _unchanged}}
-        self._reading = _Reading(layout, simple)
+        self._reading = _Reading(StateReader(layout, self._windows), simple)
         return self._reading
 
 
