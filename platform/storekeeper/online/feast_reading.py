@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from feast.feature_view import FeatureView
 from feast.protos.feast.serving.ServingService_pb2 import GetOnlineFeaturesResponse
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
@@ -16,7 +17,7 @@ from storekeeper.online.backends import Asked
 from storekeeper.online.compiled.answers import Answer, CompiledView
 from storekeeper.online.compiled.keys import KeyPlan, RowKeys
 from storekeeper.online.compiled.views import compile_view
-from storekeeper.online.feast_vectors import add_vector, wire_rows
+from storekeeper.online.feast_vectors import wire_rows, wire_vectors
 from storekeeper.online.view_state import ViewState, to_us
 
 _MOST_PLANS = 1024
@@ -34,7 +35,8 @@ class _Plan:
     config: RepoConfig
     view: CompiledView
     keys: KeyPlan
-    value_types: dict[str, ValueType]
+    declared: list[pa.DataType]
+    value_types: list[ValueType]
 
 
 class FeastReading:
@@ -76,7 +78,8 @@ class FeastReading:
             As Feast's own, if a view's join keys are missing.
         """
         plans = [self._plan(config, table, features) for table, features in wanted]
-        rows = [self._rows(plan, keys, join_keys) for plan in plans]
+        encoded: dict[object, RowKeys] = {}
+        rows = [_rows(plan, keys, join_keys, encoded) for plan in plans]
         asked = [Asked(plan.view.state.name, mine.keys) for plan, mine in zip(plans, rows, strict=True)]
         found = plans[0].view.state.backend.read(asked) if plans else []
         now_us = to_us(now)
@@ -94,19 +97,25 @@ class FeastReading:
                 self._plans = {}
             state = self._view_state(config, table)
             types = {field.name: field.dtype.to_value_type() for field in table.features}
-            names = tuple(state.plan.keys)
+            names, view = tuple(state.plan.keys), compile_view(state, tuple(features))
             keys = KeyPlan.of(state.plan.key_types, [names])
-            self._plans[key] = _Plan(table, config, compile_view(state, tuple(features)), keys, types)
+            declared = [state.plan.types[name] for name in view.features]
+            self._plans[key] = _Plan(table, config, view, keys, declared, [types[name] for name in view.features])
         return self._plans[key]
 
-    def _rows(self, plan: _Plan, keys: Keys, join_keys: Mapping[str, str]) -> RowKeys:
-        own: dict[str, Sequence[ValueProto]] = _get_table_entity_values(plan.table, join_keys, keys)
-        if not any(own.values()):
-            # Feast's own complaint, where it has one.
-            _get_unique_entities(plan.table, keys, join_keys)
-        rows = max(map(len, own.values()), default=0)
-        names = plan.view.state.plan.keys
-        return plan.keys.encode({name: _plain(own.get(name), rows) for name in names}, rows)[tuple(names)]
+
+def _rows(plan: _Plan, keys: Keys, join_keys: Mapping[str, str], encoded: dict[object, RowKeys]) -> RowKeys:
+    """A view's keys of all rows; encoded once for all views to which the same values are keys of the same types."""
+    own: dict[str, Sequence[ValueProto]] = _get_table_entity_values(plan.table, join_keys, keys)
+    if not any(own.values()):
+        # Feast's own complaint, where it has one.
+        _get_unique_entities(plan.table, keys, join_keys)
+    types, rows = plan.view.state.plan.key_types, max(map(len, own.values()), default=0)
+    same = (rows, *((name, type_, id(own.get(name))) for name, type_ in types.items()))
+    if same not in encoded:
+        names = tuple(types)
+        encoded[same] = plan.keys.encode({name: _plain(own.get(name), rows) for name in names}, rows)[names]
+    return encoded[same]
 
 
 def _plain(values: Sequence[ValueProto] | None, rows: int) -> list[object]:
@@ -123,6 +132,5 @@ def _add(
     prefix = f"{projection.name_to_use()}__" if full_names else ""
     response.metadata.feature_names.val.extend([f"{prefix}{name}" for name in plan.view.features])
     told = wire_rows(answer.seen, [now_us] * rows if answer.event_us is None else answer.event_us)
-    types = plan.view.state.plan.types
-    for name in plan.view.features:
-        add_vector(response, answer.column(name), types[name], plan.value_types[name], told)
+    columns = [answer.column(name) for name in plan.view.features]
+    response.MergeFromString(wire_vectors(columns, plan.declared, plan.value_types, told))
