@@ -18,6 +18,8 @@ _ARRAYS: dict[str, tuple[Callable[[list[Value]], np.ndarray], Value]] = {
     "timestamp": (lambda flat: np.array(flat, np.int64).view("M8[us]"), _NAT),
 }
 _NOTHING, _ALL = np.zeros(0), np.ones(1, bool)
+# It is handed out again and again.
+_ALL.flags.writeable = False
 
 
 class RowColumns:
