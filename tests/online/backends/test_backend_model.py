@@ -1,6 +1,6 @@
 """Every backend does what a few dictionaries would, whatever is asked of it and in whatever order."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import given
@@ -23,7 +23,7 @@ VALUES = st.sampled_from([b"", b"v", b"v\x00", b"\xff"])
 
 def _of_one_event(row: PushedRow) -> PushedRow:
     """As it is where slots are ids: all rows of a slot happened at one time."""
-    return replace(row, slot=row.slot + b"%d" % row.event_us)
+    return row._replace(slot=row.slot + b"%d" % row.event_us)
 
 
 ROW = st.builds(PushedRow, KEYS, SLOTS, TIMES, TIMES, VALUES)

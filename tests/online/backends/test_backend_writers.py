@@ -5,7 +5,6 @@ import random
 import struct
 import threading
 from collections.abc import Sequence
-from dataclasses import astuple
 from functools import partial
 from typing import Any
 
@@ -55,7 +54,7 @@ def _left(rows: Sequence[PushedRow], newest_at_us: int | None) -> list[PushedRow
 
 
 def _sorted(rows: Sequence[PushedRow]) -> list[PushedRow]:
-    return sorted(rows, key=astuple)
+    return sorted(rows)
 
 
 def _push_all(backend: Backend, offered: Sequence[PushedRow], now: int | None, seed: int) -> list[tuple[bytes, bytes]]:

@@ -31,9 +31,8 @@ class StateRow(NamedTuple):
     value: bytes
 
 
-@dataclass(frozen=True)
-class PushedRow:
-    """One pushed row of an entity in a view.
+class PushedRow(NamedTuple):
+    """One pushed row of an entity in a view; a tuple as well.
 
     Attributes
     ----------
@@ -59,8 +58,7 @@ class PushedRow:
         return self.known_us, self.event_us, self.value
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(NamedTuple):
     """A slot of which new state has made the pushed row needless: the row goes, if there is one.
 
     Attributes

@@ -3,14 +3,12 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from storekeeper.online.backends.base import PushedRow
 from storekeeper.online.backends.newest import NewestRows
 from storekeeper.online.backends.sqlite_file import make_room, pushed_table, remembered_table
 
-_COLUMNS = attrgetter("key", "slot", "event_us", "known_us", "value")
 _ROWS_PER_INSERT = 100
 _IN_ONE_LIST = 500
 
@@ -60,7 +58,7 @@ def _remembered(connection: sqlite3.Connection, view: str, rows: Sequence[Pushed
 
 def _push_all(connection: sqlite3.Connection, view: str, rows: Sequence[PushedRow], first: int) -> list[bool]:
     new: list[bool] = []
-    numbered = [(*_COLUMNS(row), number) for number, row in enumerate(rows, start=first)]
+    numbered = [(*row, number) for number, row in enumerate(rows, start=first)]
     for some in _portions(numbered, _ROWS_PER_INSERT):
         new += [True] * len(some) if _insert(connection, view, some) == len(some) else _mend(connection, view, some)
     return new
@@ -114,7 +112,7 @@ def _write_changes(connection: sqlite3.Connection, table: str, newest: NewestRow
         if going and not newest.was_there(row):
             moved.append((row.slot, row.event_us, row.known_us, row.value, number, row.key, going.pop()))
         else:
-            come.append((*_COLUMNS(row), number))
+            come.append((*row, number))
     connection.executemany(
         f"UPDATE {table} SET slot = ?, event_us = ?, known_us = ?, value = ?, arrival = ? "  # noqa: S608 (quoted)
         f"WHERE entity_key = ? AND slot = ?",
@@ -137,7 +135,7 @@ def _of_entities(connection: sqlite3.Connection, view: str, rows: Sequence[Pushe
             f"SELECT entity_key, slot, event_us, known_us, value FROM {pushed_table(view)} "  # noqa: S608 (quoted)
             f"WHERE entity_key IN ({_marks('?', len(some))})"
         )
-        yield from (PushedRow(*row) for row in connection.execute(sql, some))
+        yield from map(PushedRow._make, connection.execute(sql, some))
 
 
 def _portions(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
