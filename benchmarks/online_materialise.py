@@ -29,8 +29,8 @@ _HEADINGS = ("store", "contender", "entities", "seconds", "runs", "rows/s", "pea
 def measure(scratch: Path, effort: Effort, tell: Callable[[str], None]) -> Part:
     """Measure with SQLite, and with Redis where it is installed; each run is a process of its own."""
     tell("writing data")
-    for folder, rows in (("all", effort.entities), ("few", effort.feasts_entities), ("toy", _TOY)):
-        _write(scratch / folder, rows, effort)
+    for folder, entities in (("all", effort.entities), ("few", effort.feasts_entities), ("toy", _TOY)):
+        _write(scratch / folder, entities, effort)
     figures: list[dict[str, Any]] = []
     with places(("SQLite", "Redis")) as (found, notes):
         for place in found:
@@ -66,8 +66,8 @@ def _measured(place: Place, scratch: Path, effort: Effort, tell: Callable[[str],
             tell(f"{place.name}: {name} materialises, run {turn + 1} of {effort.runs}")
             place.clear()
             runs[name].append(_run(name, place, scratch, (folder, effort.entities), f"{name}{turn}"))
-    answers = [scratch / f"{place.name}-{name}.parquet" for name in contenders]
-    differs = difference(*answers, tuple(FEATURES))
+    ours, feasts = (scratch / f"{place.name}-{name}.parquet" for name in contenders)
+    differs = difference(ours, feasts, FEATURES)
     for name, (_, entities) in contenders.items():
         seconds = [run["seconds"] for run in runs[name]]
         yield {
@@ -89,7 +89,7 @@ def _run(name: str, place: Place, scratch: Path, files: tuple[str, int], run: st
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.materialise_worker"]
     done = subprocess.run(command, input=json.dumps(task), cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{name} didn't materialise on {place.name}:\n{done.stderr[-2_000:]}")
+        raise RuntimeError(f"{name} ended with {done.returncode} on {place.name}:\n{done.stderr[-2_000:]}")
     measured: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return measured
 
