@@ -70,10 +70,10 @@ class Suffixes:
 
     @cached_property
     def hollow(self) -> np.ndarray | None:
-        """(n_entities, n_windows) bool: segments without a row; None where all have one."""
-        ends = self.edges.reshape(self.shape)
-        hollow = ends[:, :-1] == ends[:, 1:]
-        return hollow if hollow.any() else None
+        """(n_windows, 1, n_entities) bool: segments without a row; None where all have one."""
+        ends = np.ascontiguousarray(self.edges.reshape(self.shape).T)
+        hollow = ends[:-1] == ends[1:]
+        return hollow[:, None] if hollow.any() else None
 
     def segments(self, columns: Iterable[np.ndarray], reduce: np.ufunc, identity: float) -> np.ndarray:
         """Reduce each segment of columns of one dtype, (n_rows + 1,) each, whose last row is nobody's.
@@ -81,30 +81,32 @@ class Suffixes:
         Returns
         -------
         numpy.ndarray
-            (n_columns, n_entities, n_windows).
+            (n_windows, n_columns, n_entities): NumPy is fast along the last axis, which is the long one.
         """
         reduced = np.array([reduce.reduceat(column, self.edges) for column in columns])
-        found = reduced.reshape(len(reduced), *self.shape)[:, :, :-1]
-        return found if self.hollow is None else np.where(self.hollow, found.dtype.type(identity), found)
+        found = reduced.reshape(len(reduced), *self.shape)[:, :, :-1].transpose(2, 0, 1).copy()
+        if self.hollow is not None:
+            np.copyto(found, identity, where=self.hollow)
+        return np.asarray(found)
 
     def totals(self, columns: Iterable[np.ndarray], reduce: np.ufunc, identity: float) -> np.ndarray:
         """Reduce each window; parameters and shapes as of `segments`."""
         found = self.segments(columns, reduce, identity)
-        if found.shape[2] == 1:
-            return found
-        return np.asarray(reduce.accumulate(found[:, :, ::-1], axis=2)[:, :, ::-1])
+        for window in range(len(found) - 2, -1, -1):
+            reduce(found[window + 1], found[window], out=found[window])
+        return found
 
     def spreads(self, tiles: Spread) -> Spread:
         """Merge tiles' spreads (Chan, Golub and LeVeque, "Updating formulae", 1979) window by window.
 
-        Each part of `tiles` is (n_columns, n_rows + 1), of the result (n_columns, n_entities, n_windows).
+        Each part of `tiles` is (n_columns, n_rows + 1), of the result (n_windows, n_columns, n_entities).
         """
         segments = self._spreads_of_segments(tiles)
         windows = [segments[window] for window in range(len(segments))]
         for window in range(len(windows) - 2, -1, -1):
             windows[window] = windows[window + 1].merge(windows[window])
         parts = ("count", "mean", "mean_low", "squares")
-        return Spread(*(np.stack([getattr(window, part) for window in windows], axis=2) for part in parts))
+        return Spread(*(np.stack([getattr(window, part) for window in windows]) for part in parts))
 
     def _spreads_of_segments(self, tiles: Spread) -> list[Spread]:
         """One item a window's segment."""

@@ -1,7 +1,7 @@
 """Features read from tiles: counts, sums, means, extremes and spreads of every window of a series at once."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
@@ -58,9 +58,8 @@ def answer_tiles(plan: TilePlan, tiles: Tiles, now_us: int) -> Iterator[tuple[in
     entities = (len(tiles.first) - 1) // len(oldest)
     lo = suffix_starts(tiles.column(0)[:-1], tiles.first, np.tile(oldest, (entities, 1)))
     answers = _Answers(plan, tiles, Suffixes(lo, tiles.first[1:]))
-    for (function, _), asked in itertools.groupby(plan.asked, lambda one: (one.function, one.column)):
-        members = list(asked)
-        yield from _found(members, *_FUNCTIONS[function](answers, members[0]))
+    for (function, column), asked in itertools.groupby(plan.asked, lambda one: (one.function, one.column)):
+        yield from _found(asked, len(oldest), *_FUNCTIONS[function](answers, function, column))
 
 
 def _oldest(plan: TilePlan, now_us: int) -> np.ndarray:
@@ -70,13 +69,14 @@ def _oldest(plan: TilePlan, now_us: int) -> np.ndarray:
     return np.array([[*starts, *starts[-1:] * (most - len(starts))] for starts in oldest], np.int64)
 
 
-def _found(asked: Sequence[Asked], values: np.ndarray, null: np.ndarray | None) -> Iterator[tuple[int, Found]]:
-    """Features of one function and column out of those of all windows, (n_entities, n_series, n_windows)."""
-    has_nulls: list[list[bool]] = [] if null is None else np.any(null, axis=0).tolist()
+def _found(
+    asked: Iterable[Asked], series: int, values: np.ndarray, null: np.ndarray | None
+) -> Iterator[tuple[int, Found]]:
+    """Features of one function and column out of those of all windows, (n_windows, n_entities * n_series)."""
     for one in asked:
-        is_nullable = null is not None and has_nulls[one.section][one.window]
-        own_null = null[:, one.section, one.window] if null is not None and is_nullable else None
-        yield one.place, Found(values[:, one.section, one.window], own_null)
+        own = one.window, slice(one.section, None, series)
+        is_nullable = null is not None and null[own].any()
+        yield one.place, Found(values[own], null[own] if null is not None and is_nullable else None)
 
 
 def refuse_sum(column: str) -> NoReturn:
@@ -87,24 +87,22 @@ def refuse_sum(column: str) -> NoReturn:
     )
 
 
-#: Values of all windows of a column, and where they are null; (n_entities, n_series, n_windows) each.
+#: Values of all windows of a column, and where they are null; (n_windows, n_entities * n_series) each.
 _Windows = tuple[np.ndarray, np.ndarray | None]
 
 
 class _Answers:
-    """Totals of all partials over all windows, (n_entities, n_series, n_windows) each, and features made of them."""
+    """Totals of all partials over all windows, (n_windows, n_entities * n_series) each, and features made of them."""
 
     def __init__(self, plan: TilePlan, tiles: Tiles, suffixes: Suffixes) -> None:
         self._plan, self._tiles, self._suffixes = plan, tiles, suffixes
-        series, (cases, windows) = len(plan.sections), suffixes.lo.shape
-        self._shape = (cases // series, series, windows)
         self._compared = {column for column, partial in plan.pairs if partial in {"min", "max"}}
         self._hollow: dict[str, np.ndarray] = {}
         self._totals: dict[tuple[str, str], np.ndarray] = {}
         for block in plan.blocks:
             with np.errstate(over="ignore", invalid="ignore"):
                 found = suffixes.totals(self._columns(block), _REDUCE[block.partial], _identity(block))
-            self._totals.update(zip([plan.pairs[place] for place in block.pairs], found, strict=True))
+            self._totals.update((plan.pairs[place], found[:, number]) for number, place in enumerate(block.pairs))
         self._variances = self._spreads() if plan.spreads else {}
 
     def _columns(self, block: Block) -> Iterator[np.ndarray]:
@@ -135,38 +133,34 @@ class _Answers:
             np.stack([self._tiles.column(word(column, partial)) for column in columns]) for partial in ("n", *MOMENTS)
         )
         spread = self._suffixes.spreads(Spread(counts.astype(np.float64), *(each.view(np.float64) for each in moments)))
-        return dict(zip(columns, spread.squares / np.maximum(spread.count, 1), strict=True))
+        variances = spread.squares / np.maximum(spread.count, 1)
+        return {column: variances[:, place] for place, column in enumerate(columns)}
 
-    def _of(self, column: str, partial: str) -> np.ndarray:
-        return self._totals[column, partial].reshape(self._shape)
+    def total(self, function: str, column: str) -> _Windows:
+        return self._totals[column, "n" if function == "count" else function], None
 
-    def count(self, asked: Asked) -> _Windows:
-        return self._of(asked.column, "n"), None
+    def mean(self, function: str, column: str) -> _Windows:
+        del function
+        total = self._totals.get((column, "float_sum"))
+        total = self._totals[column, "sum"] if total is None else total
+        return self._nullable(total / np.maximum(self._totals[column, "n"], 1), column)
 
-    def sum(self, asked: Asked) -> _Windows:
-        return self._of(asked.column, "sum"), None
+    def extreme(self, function: str, column: str) -> _Windows:
+        return self._nullable(self._totals[column, function], column)
 
-    def mean(self, asked: Asked) -> _Windows:
-        partial = "float_sum" if (asked.column, "float_sum") in self._totals else "sum"
-        counts = self._of(asked.column, "n")
-        return self._nullable(self._of(asked.column, partial) / np.maximum(counts, 1), asked)
+    def spread(self, function: str, column: str) -> _Windows:
+        variance = self._variances[column]
+        return self._nullable(np.sqrt(variance) if function == "std" else variance, column)
 
-    def extreme(self, asked: Asked) -> _Windows:
-        return self._nullable(self._of(asked.column, asked.function), asked)
-
-    def spread(self, asked: Asked) -> _Windows:
-        variance = self._variances[asked.column].reshape(self._shape)
-        return self._nullable(np.sqrt(variance) if asked.function == "std" else variance, asked)
-
-    def _nullable(self, values: np.ndarray, asked: Asked) -> _Windows:
+    def _nullable(self, values: np.ndarray, column: str) -> _Windows:
         """Null where the window has no value."""
-        null = self._of(asked.column, "n") == 0
+        null = self._totals[column, "n"] == 0
         return np.where(null, np.nan, values) if values.dtype == np.float64 else values, null
 
 
-_FUNCTIONS: dict[str, Callable[[_Answers, Asked], _Windows]] = {
-    "count": _Answers.count,
-    "sum": _Answers.sum,
+_FUNCTIONS: dict[str, Callable[[_Answers, str, str], _Windows]] = {
+    "count": _Answers.total,
+    "sum": _Answers.total,
     "mean": _Answers.mean,
     "min": _Answers.extreme,
     "max": _Answers.extreme,
