@@ -214,11 +214,19 @@ def _row(word: str, amount: float = 0.1) -> dict[str, Any]:
 def test_a_row_that_ties_with_state_stays_unless_the_source_has_it() -> None:
     """Rule 4: it came later, and is the one to show; what the source has goes, rounded as the view rounds it."""
     history = pa.Table.from_pylist([_row("first"), _row("second")], SCHEMA)
-    pushed = pa.Table.from_pylist([_row("first"), _row("third"), _row("second")], SCHEMA)
+    pushed = pa.Table.from_pylist([_row("first"), _row("second"), _row("third")], SCHEMA)
     backend = _written(_plan(), history, pushed)
     (left,) = backend.pushed("view")
-    assert left.slot == event_ids(pushed.set_column(4, "amount", pushed["amount"].cast(pa.float32())), _plan(), None)[1]
+    assert left.slot == event_ids(pushed.set_column(4, "amount", pushed["amount"].cast(pa.float32())), _plan(), None)[2]
     assert len(list(backend.remembered("view"))) == 2
+
+
+def test_a_row_that_came_before_one_of_the_source_goes_with_it() -> None:
+    """Rule 4: the last of three that tie is what the source has; neither of the others shows, now or when retried."""
+    pushed = pa.Table.from_pylist([_row("b"), _row("c"), _row("a")], SCHEMA)
+    backend = _written(_plan(), pa.Table.from_pylist([_row("a")], SCHEMA), pushed)
+    assert list(backend.pushed("view")) == []
+    assert len(list(backend.remembered("view"))) == 3
 
 
 def test_rows_of_older_stores_settle_by_their_times() -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from storekeeper.definitions import ViewPlan
 from storekeeper.history.state import plan_latest
 from storekeeper.history.state.layout import StateLayout
 from storekeeper.materialise.seen_events import SeenEvents
-from storekeeper.materialise.standing import Times, overtaken
+from storekeeper.materialise.standing import Times, came_before, overtaken
 from storekeeper.online.backends import PushedRow, Settled
 from storekeeper.online.layers import unreadable
 
@@ -38,9 +39,11 @@ class NewState:
 
     def settled(self, pushed: Sequence[PushedRow]) -> list[Settled]:
         """The pushed rows that go; the state holds those that are remembered."""
+        seen = list(self.seen.among(pushed))
         gone = {(row.key, row.slot): False for row in self._unseen(pushed)}
-        gone |= {(row.key, row.slot): bool(row.slot) for row in overtaken(pushed, self.times)}
-        gone |= {(row.key, row.slot): True for row in self.seen.among(pushed)}
+        behind = () if self.plan.is_windowed else chain(overtaken(pushed, self.times), came_before(seen, pushed))
+        gone |= {(row.key, row.slot): bool(row.slot) for row in behind}
+        gone |= {(row.key, row.slot): True for row in seen}
         return [Settled(key, slot, is_remembered) for (key, slot), is_remembered in gone.items()]
 
     def never_pushed(self, settled: Sequence[Settled]) -> Iterator[Settled]:

@@ -49,6 +49,23 @@ def overtaken(pushed: Sequence[PushedRow], times: Times) -> Iterator[PushedRow]:
             yield row
 
 
+def came_before(seen: Sequence[PushedRow], pushed: Sequence[PushedRow]) -> Iterator[PushedRow]:
+    """Pushed rows of a latest-value view that agree in both times with one that was seen, and came before it.
+
+    Of such rows the one that came last counts (rule 4), and what the source shows is no earlier.
+
+    Parameters
+    ----------
+    seen
+        Those of the pushed rows that the source has.
+    pushed
+        All of them; an entity's rows of equal times in the order in which they came.
+    """
+    shown = {(row.key, row.slot) for row in seen}
+    last = {_moment(row): place for place, row in enumerate(pushed) if (row.key, row.slot) in shown}
+    return (row for place, row in enumerate(pushed) if place < last.get(_moment(row), 0))
+
+
 def standing_times(state: ViewState, keys: Sequence[bytes]) -> list[tuple[int, int] | None]:
     """Event time and knowledge time of each key's state; None where it has none."""
     found: list[tuple[int, int] | None] = []
@@ -56,3 +73,7 @@ def standing_times(state: ViewState, keys: Sequence[bytes]) -> list[tuple[int, i
         (some,) = state.backend.read([Asked(state.name, keys[low : low + _KEYS_AT_ONCE])])
         found += [None if blob is None else row_times(blob) for blob in some.state]
     return found
+
+
+def _moment(row: PushedRow) -> tuple[bytes, int, int]:
+    return row.key, row.event_us, row.known_us
