@@ -56,10 +56,9 @@ def push_events(
     tag `event_id`, or else its keys, event time and values. Late events count where they belong. Of a latest-value
     view an entity's newest row stays.
 
-    History has it once too. Rows that are new online and happened of late are appended; others are looked for in
-    history first, by their ids, among its rows of the same event times. So a push that failed between the two can be
-    made again, and loses nothing. An event may stand there twice only where two pushes tell of it at the very same
-    moment, or where history has a recent one that was never pushed online.
+    History has it once too: rows are looked for there first, by their ids, among its rows of the same event times. So a
+    push that failed between the two can be made again, and loses nothing. An event may stand there twice only where two
+    pushes tell of it at the very same moment.
 
     Parameters
     ----------
@@ -99,12 +98,12 @@ def push_events(
     if history:
         check_appendable(history_of(views[0].batch_source), store.config)
     report: PushReport
-    report, accepted, is_new = provider.online_store.push_rows(
+    report, accepted = provider.online_store.push_rows(
         store.config, source_name, views, rows, online=to != PushMode.OFFLINE, history=history
     )
     if not history:
         return report
-    missing = rows_to_append(accepted, is_new, [plan_view(view) for view in views], store.config)
+    missing = rows_to_append(accepted, plan_view(views[0]), store.config)
     appended = _append(provider, store.config, views[0], missing)
     if to == PushMode.OFFLINE:
         return PushReport(appended, report.accepted - appended, report.rejected, appended)

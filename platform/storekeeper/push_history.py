@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -13,56 +12,37 @@ from storekeeper.definitions import ViewPlan
 from storekeeper.definitions.event_id import event_id_column
 from storekeeper.history.columns import column_kind, times_us
 from storekeeper.online.event_ids import event_ids
-from storekeeper.online.view_state import to_us
 from storekeeper.sources import OpenSources, ReadRequest
 
-_MICROSECOND = timedelta(microseconds=1)
 # More keys than that cost a database more than reading every row of the time range.
 _MOST_KEYS = 10_000
 
 
-def rows_to_append(rows: pa.Table, is_new: np.ndarray, plans: Sequence[ViewPlan], config: RepoConfig) -> pa.Table:
+def rows_to_append(rows: pa.Table, plan: ViewPlan, config: RepoConfig) -> pa.Table:
     """The rows whose events history doesn't have, each event once: as it was known first, where it came first.
 
     An event is what its declared id says; without one, and where that is null, its time and all of its values, the
-    knowledge time aside. Rows that are new and of late aren't looked for; others are, among history's rows of their
-    event times and, if they are few, of their ids or keys: an id stands for one event time.
+    knowledge time aside. It is looked for among history's rows of the same event times and, if they are few, of the
+    same ids or keys: an id stands for one event time. What online state knows is no guide to what history has.
 
     Parameters
     ----------
     rows
         History's columns under their mapped names, in the types in which it is read.
-    is_new
-        (n_rows,) bool: whether the row is new online.
-    plans
-        Of all views over the history.
+    plan
+        Of any view over the history.
 
     Raises
     ------
     SourceError
         If history can't be read.
     """
-    plan = plans[0]
-    ids = _ids(rows, plan)
-    chosen = _first_known(ids, rows, plan)
-    fresh = is_new & (times_us(plan.event_time, rows.column(plan.event_time)) > _remembered_since_us(plans, config))
-    new = {ids[row] for row in np.flatnonzero(fresh).tolist()}
-    again = [row for id_, row in chosen.items() if id_ not in new]
-    there = _found(rows.take(pa.array(again, pa.int64())), plan, config) if again else set()
+    if not rows.num_rows:
+        return rows
+    chosen = _first_known(_ids(rows, plan), rows, plan)
+    there = _found(rows, plan, config)
     missing = [row for id_, row in chosen.items() if id_ not in there]
     return rows if len(missing) == rows.num_rows else rows.take(pa.array(missing, pa.int64()))
-
-
-def _remembered_since_us(plans: Sequence[ViewPlan], config: RepoConfig) -> int:
-    """From when on a view is sure to know an event that was pushed before.
-
-    State keeps it until the retry horizon has passed since it was pushed, or until no window reaches it.
-    """
-    from storekeeper.online.store import clock_of, retry_horizon_of
-
-    ahead = timedelta(seconds=config.online_store.push_tolerance_seconds)
-    kept = [retry_horizon_of(config) // _MICROSECOND, *(plan.longest_window_us for plan in plans if plan.is_windowed)]
-    return to_us(clock_of(config).now() + ahead) - min(us for us in kept if us is not None)
 
 
 def _ids(rows: pa.Table, plan: ViewPlan) -> list[bytes]:

@@ -60,7 +60,7 @@ def history_types(plan: ViewPlan, config: RepoConfig) -> dict[str, pa.DataType]:
     return {mapping.get(field.name, field.name): field.type for field in source_schema(plan.source, config)}
 
 
-def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> tuple[PushReport, pa.Table, np.ndarray]:
+def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> tuple[PushReport, pa.Table]:
     """Write rows into the state of the views; those that can't be kept are told, one by one.
 
     Returns
@@ -68,8 +68,6 @@ def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> 
     report : PushReport
     accepted : pyarrow.Table
         The rows that weren't rejected, in their order, in history's columns if it is to have them.
-    is_new : numpy.ndarray
-        (n_accepted,) bool: which of them are new to the views' state; none if they don't go there.
 
     Raises
     ------
@@ -84,10 +82,9 @@ def push_rows(rows: pa.Table | pd.DataFrame, push: Push, config: RepoConfig) -> 
     wanted = [view.values for view in views] + [ids, history]
     checked = check_rows(given, len(rows), _rules(push, wanted))
     kept = np.flatnonzero(checked.kept)
-    is_new = (_write(views, checked, ids, to_us(push.now)) if push.online else np.zeros(len(checked.kept), bool))[kept]
-    accepted = int(is_new.sum()) if push.online else len(kept)
+    accepted = _write(views, checked, ids, to_us(push.now)) if push.online else len(kept)
     report = PushReport(accepted, len(kept) - accepted, checked.rejected)
-    return report, _selected(checked, history, kept), is_new
+    return report, _selected(checked, history, kept)
 
 
 def aggregated_kinds(state: ViewState, config: RepoConfig) -> dict[str, str]:
@@ -151,10 +148,8 @@ def _rules(push: Push, wanted: Sequence[Mapping[str, pa.DataType]]) -> Rules:
     return Rules(plan.event_time, plan.known_time, keys, values, push.history or {}, push.now, push.tolerance)
 
 
-def _write(
-    views: Sequence[PushedView], checked: CheckedRows, ids: Mapping[str, pa.DataType], now_us: int
-) -> np.ndarray:
-    """Write rows into each view that has an entity for them. Which weren't there before, (n_rows,) bool.
+def _write(views: Sequence[PushedView], checked: CheckedRows, ids: Mapping[str, pa.DataType], now_us: int) -> int:
+    """Write rows into each view that has an entity for them. How many weren't there before.
 
     The first view decides, and of windowed views if there are any: they tell events apart. So several writers of one
     event agree on who was first.
@@ -167,7 +162,7 @@ def _write(
         rows = _selected(checked, {**shared, **view.keys, **view.values}, taken)
         new[taken] |= view.push(rows, words.of(taken), now_us) & ~decided[taken]
         decided[taken] = True
-    return new
+    return int(new.sum())
 
 
 def _shared(views: Sequence[PushedView], ids: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast.entity import Entity
@@ -141,7 +140,7 @@ class StateOnlineStore(OnlineStore):
         *,
         online: bool = True,
         history: bool = False,
-    ) -> tuple[PushReport, pa.Table, np.ndarray]:
+    ) -> tuple[PushReport, pa.Table]:
         """Push raw events to the views over a push source: as `pushing.push_rows`.
 
         Parameters
