@@ -6,23 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from offline.retrieved_log import BIG, fill, spine_frame
+from offline.retrieval.retrieved_log import BIG, fill, spine_frame
 from projects import Project, at
 from storekeeper.errors import SourceError, UsageError
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """One applied project for the whole file. Shared: don't change it."""
-    made = Project(tmp_path_factory.mktemp("retrieval"))
-    made.configure()
-    fill(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def store(shared: Project) -> Any:
-    return shared.open()
 
 
 def test_composite_keys_do_not_cross(store: Any) -> None:

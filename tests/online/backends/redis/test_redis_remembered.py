@@ -15,21 +15,6 @@ from storekeeper.online.backends.redis_remembered import unpack_remembered
 REMEMBERED = names(VIEW).remembered
 
 
-@pytest.fixture
-def server(redis_server: Redis) -> Redis:
-    """An empty server."""
-    redis_server.tell("FLUSHALL")
-    return redis_server
-
-
-@pytest.fixture
-def backend(server: Redis) -> Iterator[RedisBackend]:
-    """A backend over it."""
-    made = RedisBackend(server.url())
-    yield made
-    made.close()
-
-
 def _lie(server: Redis) -> list[tuple[bytes, float]]:
     """What is remembered, as it lies there."""
     return [(member, score) for member, score in server.tell("ZRANGE", REMEMBERED, 0, -1, "WITHSCORES")]

@@ -23,21 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"
 MANY = [StateRow(b"%05d" % i, 1, 1, b"new") for i in range(2500)]
 
 
-@pytest.fixture
-def server(redis_server: Redis) -> Redis:
-    """An empty server."""
-    redis_server.tell("FLUSHALL")
-    return redis_server
-
-
-@pytest.fixture
-def backend(server: Redis) -> Iterator[RedisBackend]:
-    """A backend over it."""
-    made = RedisBackend(server.url())
-    yield made
-    made.close()
-
-
 def _left(server: Redis, pattern: str = "*") -> list[str]:
     return sorted(key.decode("utf-8") for key in server.tell("KEYS", pattern))
 

@@ -7,23 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from offline.retrieved_log import BIG, fill, spine_frame
-from projects import Project, at
+from offline.retrieval.retrieved_log import BIG, spine_frame
+from projects import at
 from storekeeper.errors import DataError, SourceError, UsageError
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """One applied project for the whole file. Shared: don't change it."""
-    made = Project(tmp_path_factory.mktemp("retrieval"))
-    made.configure()
-    fill(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def store(shared: Project) -> Any:
-    return shared.open()
 
 
 def test_rows_order_index_duplicates_and_columns_are_the_spines(store: Any) -> None:

@@ -1,7 +1,7 @@
 """How pushed rows lie in Redis: their bytes, the order in which they came, and which of them the scripts take apart."""
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,21 +14,6 @@ from storekeeper.online.backends.redis_pushed import pack, packed_time, unpack, 
 
 # Python 3.12 warns of threads at a fork.
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-
-
-@pytest.fixture
-def server(redis_server: Redis) -> Redis:
-    """An empty server."""
-    redis_server.tell("FLUSHALL")
-    return redis_server
-
-
-@pytest.fixture
-def backend(server: Redis) -> Iterator[RedisBackend]:
-    """A backend over it."""
-    made = RedisBackend(server.url())
-    yield made
-    made.close()
 
 
 def _packed(server: Redis, key: bytes = b"k") -> bytes | None:
