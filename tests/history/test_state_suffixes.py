@@ -75,7 +75,7 @@ def test_totals_are_what_a_loop_finds(drawn: Rows, function: tuple[str, Any, int
     found = drawn.suffixes.totals(drawn.padded(), getattr(np, name), identity)
     for entity in range(len(drawn.times)):
         expected = [plain(window) if window else identity for window in drawn.windows(entity)]
-        assert found[0, entity].tolist() == expected
+        assert found[:, 0, entity].tolist() == expected
 
 
 @given(rows())
@@ -87,10 +87,10 @@ def test_spreads_are_those_of_all_values(drawn: Rows) -> None:
     spread = drawn.suffixes.spreads(Spread(ones, values, zeros, zeros))
     for entity in range(len(drawn.times)):
         for number, window in enumerate(drawn.windows(entity)):
-            assert spread.count[0, entity, number] == len(window)
+            assert spread.count[number, 0, entity] == len(window)
             if window:
-                assert spread.mean[0, entity, number] == pytest.approx(np.mean(window), abs=1e-12)
-                assert spread.squares[1, entity, number] == pytest.approx(4 * len(window) * np.var(window), abs=1e-9)
+                assert spread.mean[number, 0, entity] == pytest.approx(np.mean(window), abs=1e-12)
+                assert spread.squares[number, 1, entity] == pytest.approx(4 * len(window) * np.var(window), abs=1e-9)
 
 
 @given(rows(), st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 10), st.integers(-6, 6)), max_size=5))
