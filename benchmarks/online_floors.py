@@ -11,6 +11,9 @@ from storekeeper.online.backends import Asked, Backend
 from storekeeper.online.reader import FeatureReader
 from storekeeper.store import FeatureStore
 
+# Bytes from which on a blob lies on pages of its own in a table that is in the order of its keys.
+_LARGE = 1_000
+
 #: Its name, and keys -> words of each view.
 Floor = tuple[str, Callable[[list[int]], list[np.ndarray]]]
 
@@ -32,9 +35,11 @@ def _raw_sqlite(store: FeatureStore, service: str, scratch: Path) -> Floor:
     connection = sqlite3.connect(scratch / f"floor_{service}.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     for number, view in enumerate(views):
-        connection.execute(f"CREATE TABLE t{number} (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID")
-        rows = zip(keys, backend.read([Asked(view, keys)])[0].state, strict=True)
-        connection.executemany(f"INSERT INTO t{number} VALUES (?, ?)", rows)
+        blobs = backend.read([Asked(view, keys)])[0].state
+        # Whichever form of table gives such blobs sooner.
+        form = "WITHOUT ROWID" if max(len(blob or b"") for blob in blobs) < _LARGE else ""
+        connection.execute(f"CREATE TABLE t{number} (k BLOB PRIMARY KEY, v BLOB) {form}")
+        connection.executemany(f"INSERT INTO t{number} VALUES (?, ?)", zip(keys, blobs, strict=True))
 
     def call(asked: list[int]) -> list[np.ndarray]:
         encoded = [keys[key] for key in asked]

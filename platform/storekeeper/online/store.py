@@ -32,6 +32,7 @@ from storekeeper.online.view_state import ViewState
 from storekeeper.push_report import PushReport
 from storekeeper.sources import home_of
 
+_MOST_PLANS = 1024
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
 # Every Feast client imports this module, for feature_store.yaml names it.
@@ -89,11 +90,22 @@ class StateOnlineStore(OnlineStore):
     def __init__(self) -> None:
         super().__init__()
         self._backends: dict[BackendChoice, Backend] = {}
+        self._plans: dict[int, tuple[FeatureView, ViewPlan]] = {}
         self._reading = FeastReading(self.view_state)
 
     def view_state(self, config: RepoConfig, view: FeatureView) -> ViewState:
         """The state of one view."""
-        return ViewState(plan_view(view), state_name(config.project, view.name), self.backend(config))
+        return ViewState(self._plan(view), state_name(config.project, view.name), self.backend(config))
+
+    def _plan(self, view: FeatureView) -> ViewPlan:
+        """A view's plan, worked out once for as long as Feast's registry hands out that same object."""
+        kept = self._plans.get(id(view))
+        if kept is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans = {}
+            # The view is kept too, so that no other has its identity.
+            kept = self._plans[id(view)] = view, plan_view(view)
+        return kept[1]
 
     def backend(self, config: RepoConfig) -> Backend:
         """The backend that the configuration names; opened once."""

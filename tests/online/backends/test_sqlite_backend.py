@@ -84,7 +84,7 @@ def test_nothing_is_scanned(backend: SQLiteBackend, statements: list[str], count
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parts[0][3])]
     by_key = [step for step in plan if "SEARCH" in step]
     assert len(by_key) == 2
-    assert all("USING PRIMARY KEY (entity_key=?)" in step for step in by_key)
+    assert all(step.endswith("(entity_key=?)") for step in by_key)
     assert len([step for step in plan if "SCAN" in step and "pushed:" in step]) == (count > 1)
 
 

@@ -8,6 +8,9 @@ state:<view>        an entity: event time and knowledge time of the newest row b
 pushed:<view>       a pushed row, by entity key and slot: its times, its value, and its number among those that arrived
 remembered:<view>   a slot that was settled, and the latest instant as of which it was
 ==================  ==============================================================================================
+
+Values lie in rows of their own, and keys in an index beside them: in a table in the order of its keys (WITHOUT ROWID)
+a value of over about 1,000 bytes would lie on pages of its own, and each pushed row would change a page of others.
 """
 
 import os
@@ -30,7 +33,7 @@ _PAUSE_SECONDS = 0.002
 _ARRIVAL = "arrival INTEGER NOT NULL DEFAULT 0"
 _STATEMENTS_KEPT = 32
 _WAL_BYTES = 64 << 20
-# Pushed rows lie in the order of their keys, so that a push changes about as many pages as it has rows, many of them
+# The index of pushed rows lies in the order of their keys, so that a push changes many of its pages, and the same ones
 # time and again: the longer the log, the fewer of them are copied into the file. Its size is the one that it keeps.
 _WAL_PAGES = _WAL_BYTES // 4096
 _WRITER_CACHE_KIB = 16 << 10
@@ -139,12 +142,12 @@ def make_room(connection: sqlite3.Connection, view: str) -> None:
     """A view's tables and its line in `view_meta`, where they aren't there yet."""
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {state_table(view)} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, "
-        f"known_us INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
+        f"known_us INTEGER NOT NULL, value BLOB NOT NULL)"
     )
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {pushed_table(view)} (entity_key BLOB NOT NULL, slot BLOB NOT NULL, "
         f"event_us INTEGER NOT NULL, known_us INTEGER NOT NULL, value BLOB NOT NULL, {_ARRIVAL}, "
-        f"PRIMARY KEY (entity_key, slot)) WITHOUT ROWID"
+        f"PRIMARY KEY (entity_key, slot))"
     )
     # Slots first: whoever looks for many of them has one list.
     connection.execute(
