@@ -26,7 +26,8 @@ def _never_wait_for_the_disk(connection: Any, _: object) -> None:
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables of the caller's shell don't reach the tests."""
-    for name in [name for name in os.environ if name.startswith("STOREKEEPER_") and name != "STOREKEEPER_SHOPS"]:
+    kept = ("STOREKEEPER_SHOPS", "STOREKEEPER_DATASETS")
+    for name in [name for name in os.environ if name.startswith("STOREKEEPER_") and name not in kept]:
         monkeypatch.delenv(name)
 
 
