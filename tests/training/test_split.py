@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storekeeper.errors import UsageError
-from storekeeper_training.split import Instants, Split, split_by_fractions, split_by_instants
+from storekeeper_training.split import Instants, Split, split_by_fractions, split_by_instants, split_by_kept_shares
 
 START = np.datetime64("2017-04-03", "us")
 HOUR = np.timedelta64(1, "h")
@@ -100,3 +100,21 @@ def test_a_gap_is_required() -> None:
     """A gap of nothing is an error: labels would reach into the next part."""
     with pytest.raises(UsageError, match="gap"):
         split_by_instants(hours(0, 15, 30), at_hour(10), at_hour(20), timedelta(0))
+
+
+def test_kept_shares_are_of_the_rows_beside_the_gaps() -> None:
+    """With a gap of a sixth of the log each, the three parts still have their shares of what is left."""
+    times = np.datetime64("2017-01-01", "us") + np.arange(36_000) * np.timedelta64(600, "s")
+    split = split_by_kept_shares(times, timedelta(days=40), 0.6, 0.2)
+    kept = sum(len(rows) for rows in split.parts.values())
+    assert kept + split.dropped == len(times)
+    assert [len(rows) / kept for rows in split.parts.values()] == pytest.approx([0.6, 0.2, 0.2], abs=0.02)
+    assert times[split.validation[0]] >= times[split.train[-1]] + np.timedelta64(40, "D")
+    assert times[split.test[0]] >= times[split.validation[-1]] + np.timedelta64(40, "D")
+
+
+def test_a_log_too_short_for_two_gaps_is_refused_by_its_span() -> None:
+    """The message gives the gap and the span of the rows."""
+    times = np.datetime64("2017-01-01", "us") + np.arange(60) * np.timedelta64(1, "D")
+    with pytest.raises(UsageError, match=r"two gaps of 40 days.*2017-01-01.*2017-03-01"):
+        split_by_kept_shares(times, timedelta(days=40), 0.6, 0.2)

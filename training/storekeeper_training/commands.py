@@ -94,12 +94,12 @@ def lint(
     from storekeeper_training.dataset import read_dataset
     from storekeeper_training.dataset_folder import note_allowed
     from storekeeper_training.lint.declared import read_declared
-    from storekeeper_training.split import split_by_fractions
+    from storekeeper_training.split import split_by_shares
 
     limits = Limits(auc=max_auc)
     with contextlib.nullcontext() if json else console.status(f"Looking for leaks in the training set of '{task}'"):
         dataset = read_dataset(found, folder)
-        split = split_by_fractions(dataset.timestamps, found.horizon)
+        split = split_by_shares(dataset.timestamps, found.horizon, found.shares)
         report = run_lints(Evidence(dataset, split, limits, read_declared(dataset, settings, store, limits)))
     if overridden := report.overridden(allowed):
         note_allowed(folder, overridden)

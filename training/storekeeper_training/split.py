@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.errors import UsageError
+from storekeeper_training.tasks import Shares
 
 Instants = npt.NDArray[np.datetime64]
 Rows = npt.NDArray[np.int64]
 
 PARTS = ("train", "validation", "test")
+_GRID = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,45 @@ def split_by_fractions(timestamps: Instants, gap: timedelta, train: float = 0.7,
     ends = [times[min(int(share * len(times)), len(times) - 1)] for share in (train, train + validation)]
     first, second = (end.astype(datetime).replace(tzinfo=UTC) for end in ends)
     return split_by_instants(timestamps, first, second, gap)
+
+
+def split_by_kept_shares(timestamps: Instants, gap: timedelta, train: float, validation: float) -> Split:
+    """Split so that the parts have about these shares of the rows that are left once the gaps are taken out.
+
+    For horizons that are long beside the log, where `split_by_fractions` would leave nothing for a part. The boundaries
+    are instants of rows, looked for on a grid of two hundred quantiles each.
+
+    Raises
+    ------
+    UsageError
+        If the shares leave nothing for a part, or the log is too short for two gaps and three parts.
+    """
+    shares = Shares(train, validation, "kept")
+    times = np.sort(timestamps.astype("datetime64[us]"))
+    edges = np.unique(times[np.linspace(0, len(times) - 1, _GRID).astype(np.int64)]) if len(times) else times
+    width = np.timedelta64(gap)
+    before = np.searchsorted(times, edges)
+    after = np.searchsorted(times, edges + width)
+    rows_train, rows_test = before[:, None], len(times) - after[None, :]
+    rows_validation = before[None, :] - after[:, None]
+    kept = rows_train + rows_validation + rows_test
+    miss = abs(rows_train - shares.train * kept) + abs(rows_validation - shares.validation * kept)
+    possible = (rows_train > 0) & (rows_validation > 0) & (rows_test > 0)
+    if not possible.any():
+        span = f"{times.min()} to {times.max()}" if len(times) else "no rows"
+        raise UsageError(
+            f"Three parts with two gaps of {gap} between them don't fit into the dataset, which spans {span}. "
+            f"Build a longer dataset, or shorten the task's horizon."
+        )
+    first, second = np.unravel_index(np.argmin(np.where(possible, miss / np.maximum(kept, 1), np.inf)), miss.shape)
+    ends = [edges[at].astype(datetime).replace(tzinfo=UTC) for at in (first, second)]
+    return split_by_instants(timestamps, ends[0], ends[1], gap)
+
+
+def split_by_shares(timestamps: Instants, gap: timedelta, shares: Shares) -> Split:
+    """Split as a task's `shares` say; see `split_by_fractions` and `split_by_kept_shares`."""
+    way = split_by_fractions if shares.of == "all" else split_by_kept_shares
+    return way(timestamps, gap, shares.train, shares.validation)
 
 
 def _utc(instant: datetime) -> datetime:

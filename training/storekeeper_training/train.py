@@ -33,7 +33,7 @@ from storekeeper_training.models import MODEL_NAMES, Fitted, Model, Sample, find
 from storekeeper_training.progress import StageProgress, silent
 from storekeeper_training.report import write_report
 from storekeeper_training.result import ModelResult, TrainResult
-from storekeeper_training.split import Split, split_by_fractions
+from storekeeper_training.split import Split, split_by_shares
 from storekeeper_training.tasks import Task
 
 # How far a reloaded model may be from the trained one.
@@ -163,7 +163,7 @@ def _trained_on(run: _Run, artefact: Artefact) -> bool:
 
 def _prepare(task: Task, folder: Path, models_dir: Path, seed: int, clock: Clock | None) -> _Run:
     dataset = read_dataset(task, folder)
-    split = split_by_fractions(dataset.timestamps, task.horizon)
+    split = split_by_shares(dataset.timestamps, task.horizon, task.shares)
     labels = dataset.labels
     samples = {name: Sample(dataset.columns(rows), labels[rows]) for name, rows in split.parts.items()}
     _check_classes(samples)

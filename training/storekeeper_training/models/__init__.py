@@ -27,10 +27,11 @@ def find_models(task: Task, names: Iterable[str] = MODEL_NAMES) -> tuple[Model, 
     UsageError
         If a model's package is not installed; the message names the extra that brings it.
     """
+    rules: tuple[Model, ...] = (Rule(task.rule),) if task.rule else ()
     available: dict[str, Model] = {
         model.name: model
         for model in (
-            Rule(task.rule),
+            *rules,
             Logistic(task.selection_metric),
             BoostedTrees(left_out=task.calendar_features),
             ReferenceNetwork(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from storekeeper.artefact import Encoder
 from storekeeper.artefact.formulas import LinearFormula
@@ -19,12 +19,12 @@ class Logistic:
     Attributes
     ----------
     selection_metric
-        The figure on validation by which the penalty is chosen: the task's own.
+        The figure on validation by which the penalty is chosen, `auc` or `average_precision`: the task's own.
     inverse_penalties
         What scikit-learn's C is chosen from, ascending; of equal figures the strongest penalty wins.
     """
 
-    selection_metric: Literal["auc", "average_precision"] = "average_precision"
+    selection_metric: str = "average_precision"
     inverse_penalties: tuple[float, ...] = INVERSE_PENALTIES
 
     name: ClassVar[str] = "logistic"

@@ -2,7 +2,7 @@
 
 from storekeeper.errors import NotFoundError, listing
 from storekeeper_training.tasks.purchase import PURCHASE
-from storekeeper_training.tasks.task import Parameter, RuleBaseline, Task
+from storekeeper_training.tasks.task import Kind, Parameter, RuleBaseline, Shares, Task
 
 TASKS: tuple[Task, ...] = (PURCHASE,)
 
@@ -21,4 +21,4 @@ def find_task(name: str) -> Task:
     raise NotFoundError(f"There is no task '{name}'. Tasks: {listing(task.name for task in TASKS)}.")
 
 
-__all__ = ["PURCHASE", "TASKS", "Parameter", "RuleBaseline", "Task", "find_task"]
+__all__ = ["PURCHASE", "TASKS", "Kind", "Parameter", "RuleBaseline", "Shares", "Task", "find_task"]

@@ -7,10 +7,16 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from storekeeper.artefact import Column
-from storekeeper.errors import UsageError
+from storekeeper.errors import UsageError, listing
 
 Parameter = str | int | float | bool | datetime | timedelta | None
 
+Kind = Literal["binary", "quantity", "ranking"]
+
+#: What a label is, by kind: 0 or 1; a number of units; the items that came next.
+LABEL_TYPES: Mapping[Kind, str] = {"binary": "int64", "quantity": "double", "ranking": "list<item: int64>"}
+
+_BINARY_METRICS = ("auc", "average_precision")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -28,6 +34,33 @@ class RuleBaseline:
 
     feature: str
     direction: Literal["rising", "falling"]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How a task's rows are parted by time.
+
+    Attributes
+    ----------
+    train, validation
+        Shares of the rows; the rest is the test.
+    of
+        `all`: the share of all rows that lies before a boundary, so that the gap after it comes off the next part.
+        `kept`: the share of the rows that are left once the gaps are taken out, for horizons that are long beside
+        the log.
+    """
+
+    train: float = 0.7
+    validation: float = 0.15
+    of: Literal["all", "kept"] = "all"
+
+    def __post_init__(self) -> None:
+        """Refuse shares that leave nothing for a part."""
+        if not (0 < self.train < 1 and 0 < self.validation < 1 and self.train + self.validation < 1):
+            raise UsageError(
+                f"train and validation must be positive and leave a share for the test. "
+                f"Received: train={self.train}, validation={self.validation}."
+            )
 
 
 @dataclass(frozen=True)
@@ -58,13 +91,21 @@ class Task:
         Features that mostly tell how long the log had been running, and so lie beyond what was trained on when they
         are served. Trees, which can't continue a trend, leave them out.
     label
-        The label's column: 0 or 1.
+        The label's column.
+    kind
+        What is predicted: `binary`, a chance, from labels 0 and 1; `quantity`, how many units; `ranking`, which items
+        come next, from lists of them.
+    events
+        The event types without which the task makes no sense: a log that lacks one is refused by its name. A tuple
+        within stands for any one of its types.
+    shares
+        How rows are parted by time.
     horizon
         How far after `event_timestamp` the label looks; also the gap between the parts of a split.
     rule
-        The baseline that must be beaten.
+        The baseline that must be beaten; needed where `kind` is `binary`.
     selection_metric
-        The validation metric by which models are compared: `auc` or `average_precision`.
+        The validation metric by which models are compared: for chances `auc` or `average_precision`.
     """
 
     name: str
@@ -74,13 +115,16 @@ class Task:
     spine_sql: str
     entity_keys: tuple[Column, ...]
     horizon: timedelta
-    rule: RuleBaseline
+    rule: RuleBaseline | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     request_columns: tuple[Column, ...] = ()
     spine_inputs: tuple[str, ...] = ()
     calendar_features: tuple[str, ...] = ()
     label: str = "label"
-    selection_metric: Literal["auc", "average_precision"] = "average_precision"
+    selection_metric: str = "average_precision"
+    kind: Kind = "binary"
+    events: tuple[str | tuple[str, ...], ...] = ()
+    shares: Shares = Shares()
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -88,6 +132,11 @@ class Task:
             raise UsageError(f"A task's name is lower-case letters, digits and '_'. Received: '{self.name}'.")
         if self.horizon <= timedelta(0):
             raise UsageError(f"Task '{self.name}': the horizon must be positive. Received: {self.horizon}.")
+        if self.kind == "binary" and (self.rule is None or self.selection_metric not in _BINARY_METRICS):
+            raise UsageError(
+                f"Task '{self.name}' predicts a chance: it needs a rule, and a selection_metric of "
+                f"{listing(_BINARY_METRICS)}. Received: {self.rule}, '{self.selection_metric}'."
+            )
         known = {column.name for column in (*self.entity_keys, *self.request_columns)}
         if unknown := [name for name in self.spine_inputs if name not in known]:
             raise UsageError(f"Task '{self.name}': spine inputs {unknown} are neither entity keys nor request columns.")
@@ -96,7 +145,7 @@ class Task:
     def spine_columns(self) -> tuple[Column, ...]:
         """The columns of the spine, in order: keys, `event_timestamp`, request columns, label."""
         instant = Column("event_timestamp", "timestamp[us, tz=UTC]")
-        return (*self.entity_keys, instant, *self.request_columns, Column(self.label, "int64"))
+        return (*self.entity_keys, instant, *self.request_columns, Column(self.label, LABEL_TYPES[self.kind]))
 
     def bound_parameters(self) -> dict[str, Parameter]:
         """Every parameter of the spine's SQL."""
