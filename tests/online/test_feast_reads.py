@@ -149,10 +149,13 @@ def test_unseen_is_not_found(store: Any) -> None:
 
 
 def test_reading_asynchronously(store: Any) -> None:
-    """Feast's asynchronous call gives what the other gives."""
-    features, rows = ["latest:word", "activity:n"], [{"user_id": user} for user in (1, 77)]
+    """Feast's asynchronous call gives what the other gives, null keys included."""
+    features, rows = ["latest:word", "activity:n"], [{"user_id": user} for user in (1, 77, None, 1)]
     found = asyncio.run(store.get_online_features_async(features=features, entity_rows=rows))
-    assert found.to_dict() == read_online(store, features, rows)
+    expected = store.get_online_features(features=features, entity_rows=rows)
+    assert found.to_dict() == expected.to_dict()
+    assert found.to_dict()["n"][2] == 0
+    assert field_statuses(found) == field_statuses(expected)
     assert store._get_provider().async_supported.online.read
 
 
