@@ -1,5 +1,6 @@
 """What changes under a compiled reader: rows and events that are pushed, and definitions that are applied."""
 
+import re
 import threading
 from typing import Any
 
@@ -133,3 +134,28 @@ def test_a_dropped_service_is_read_on(tmp_path: Any) -> None:
     assert reader.read({"user_id": [1]})["word"].tolist() == ["ä"]
     project.apply(VIEWS)
     assert (reader.refresh(), reader.stale_reason) == (False, None)
+
+
+def test_a_half_written_registry_file_is_looked_at_again(tmp_path: Any) -> None:
+    """A registry file that is cut short leaves the old plan, says so, and is followed again once it is whole."""
+    project = Project(tmp_path)
+    project.configure()
+    configuration = project.repo / "feature_store.yaml"
+    lines = configuration.read_text(encoding="utf-8").replace("registry_type: sql", "registry_type: file")
+    file = tmp_path / "registry.pb"
+    configuration.write_text(re.sub(r"path: sqlite\S*", f"path: {file}", lines), encoding="utf-8")
+    reader = Noticing(fill(project), "only", watch_seconds=0.01)
+    project.apply(MORE)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    reader.read({"user_id": [1]})
+    while "DecodeError" not in str(reader.stale_reason):
+        assert reader.looked.wait(60)
+        reader.looked.clear()
+    assert tuple(reader.read({"user_id": [1]})) == ("big", "word")
+    file.write_bytes(whole)
+    while reader.features != ("big", "word", "price"):
+        assert reader.looked.wait(60)
+        reader.looked.clear()
+    assert reader.stale_reason is None
+    reader.close()

@@ -163,7 +163,7 @@ def _typed(name: str, values: Sequence[object], type_: pa.DataType) -> pa.Array:
             )
     try:
         return pa.array(list(values), type_)
-    except (pa.ArrowInvalid, OverflowError) as error:
+    except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError) as error:
         raise DataError(f"Entity key '{name}' must be {type_}: {error}.") from error
 
 

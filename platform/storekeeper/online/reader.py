@@ -3,24 +3,29 @@
 import asyncio
 import threading
 from datetime import datetime
+from pickle import PickleError
 
 import numpy as np
 import pyarrow as pa
 from feast import FeatureStore
 from feast.errors import FeastError
+from google.protobuf.message import DecodeError
 from sqlalchemy.exc import SQLAlchemyError
 
 from storekeeper.errors import DataError, StorekeeperError
-from storekeeper.online.compiled.reading import Columns, Reading
+from storekeeper.online.compiled.given import Columns
+from storekeeper.online.compiled.reading import Reading
 from storekeeper.online.compiled.service_plan import ServicePlan, compile_service
 from storekeeper.online.compiled.watch import Watch
 from storekeeper.online.store import clock_of
 from storekeeper.online.view_state import to_us
 
-#: What a registry, and the functions of on-demand views that it holds, may raise when they are loaded.
+#: What a registry, and the functions of on-demand views that it holds, may raise when they are loaded: a file that is
+#: only half there ends anywhere, and what is unpickled may run into anything.
 UNREADABLE = (
-    StorekeeperError, FeastError, SQLAlchemyError, OSError, ImportError, AttributeError, LookupError, TypeError,
-    ValueError,
+    StorekeeperError, FeastError, SQLAlchemyError, DecodeError, PickleError, OSError, EOFError, ImportError,
+    SyntaxError, AttributeError, NameError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError,
+    AssertionError,
 )  # fmt: skip
 
 
@@ -94,7 +99,8 @@ class FeatureReader:
         Parameters
         ----------
         entities
-            Join key -> one value a row. A null, or an entity that was never seen, has no features (rules 11 and 13).
+            Join key -> one value a row: a list, or a column of NumPy, Arrow or pandas. A null, which in a masked array
+            is what is masked, or an entity that was never seen, has no features (rules 11 and 13).
         context
             Request-time value -> one value a row, for on-demand features.
 
@@ -108,7 +114,7 @@ class FeatureReader:
         Raises
         ------
         UsageError
-            A key or context value that is missing, or of another length.
+            A key or context value that is missing, of another length, or no column at all.
         DataError
             A value of another type than declared; or state of a later time than `now`, or of another definition.
         """

@@ -1,19 +1,18 @@
 """One request, carried out by a service's plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 
-from storekeeper.errors import DataError, UsageError, listing
+from storekeeper.errors import UsageError, listing
 from storekeeper.online.backends import Asked
 from storekeeper.online.compiled.answers import Answer
 from storekeeper.online.compiled.columns import Values
+from storekeeper.online.compiled.given import Columns, given_columns, request_column
 from storekeeper.online.compiled.service_plan import ServicePlan
 from storekeeper.online.compiled.single_row import SingleAnswer, side_by_side
-
-Columns = Mapping[str, Sequence[object]]
 
 
 class Reading:
@@ -31,13 +30,15 @@ class Reading:
     Raises
     ------
     UsageError
-        A key or context value that is missing, or of another length.
+        A key or context value that is missing, of another length, or no column at all.
     DataError
         A value of another type than declared; or state of a later time or another definition.
     """
 
     def __init__(self, plan: ServicePlan, entities: Columns, context: Columns, now_us: int) -> None:
         self._plan = plan
+        entities = given_columns(entities, plan.entity_types)
+        context = given_columns(context, plan.request_types)
         rows = plan.keys.rows(entities, context)
         self._arrow: dict[str, pa.Array] = _request_columns(context, plan.request_types, rows)
         self._made: dict[str, Values] = {}
@@ -109,13 +110,4 @@ def _request_columns(context: Columns, types: Mapping[str, pa.DataType], rows: i
             f"Request-time context {listing(missing)} is missing. Expected: {listing(types)}. "
             f"Received: {listing(context)}."
         )
-    return {name: _request_column(name, context[name], type_, rows) for name, type_ in types.items()}
-
-
-def _request_column(name: str, values: Sequence[object], type_: pa.DataType, rows: int) -> pa.Array:
-    if len(values) != rows:
-        raise UsageError(f"Context '{name}' has {len(values)} values for {rows} rows of entities.")
-    try:
-        return pa.array(list(values), type_)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, OverflowError) as error:
-        raise DataError(f"Context '{name}' must be {type_}. Received: {list(values)[:3]!r}.") from error
+    return {name: request_column(name, context[name], type_, rows) for name, type_ in types.items()}
