@@ -20,6 +20,19 @@ ENCODER = Encoder(
     left_out=(LeftOut("history", "a list is not encoded for tabular models"),),
 )
 
+# What the first version wrote for ENCODER.
+FIRST_VERSION = """{
+  "numeric": [
+    {"name": "age", "kind": "raw", "log1p": false, "center": 0.0, "scale": 1.0, "fill": 0.0, "indicator": false},
+    {"name": "spend", "kind": "standard", "log1p": true, "center": 1.0, "scale": 2.0, "fill": 0.25, "indicator": true}
+  ],
+  "categorical": [
+    {"name": "shop", "vocabulary": ["b", "a"], "kind": "one_hot"},
+    {"name": "size", "vocabulary": ["small", "large"], "kind": "index"}
+  ],
+  "left_out": [{"name": "history", "reason": "a list is not encoded for tabular models"}]
+}"""
+
 ROWS = st.lists(
     st.tuples(
         st.none() | st.floats(-1e6, 1e6),
@@ -90,6 +103,36 @@ def test_encoder_round_trip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["encoder.json"]
 
 
+def test_encoders_of_the_first_version_are_read(tmp_path: Path) -> None:
+    """A file written before there were corners, scores and buckets is read, and encodes as it did."""
+    (tmp_path / "encoder.json").write_text(FIRST_VERSION, encoding="utf-8")
+    encoder = read_encoder(tmp_path)
+    assert encoder == ENCODER
+    matrix = encoder.transform({"age": [3], "spend": [None], "shop": ["a"], "size": ["large"]})
+    np.testing.assert_array_equal(matrix, [[3, 0.25, 1, 0, 0, 1, 1]])
+
+
+def test_outputs_lie_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """Numbers with several outputs come before the indicators and these before the categories, names alike."""
+    encoder = Encoder(
+        (
+            NumericColumn("x", "piecewise_linear", indicator=True, corners=(0.0, 1.0, 3.0)),
+            NumericColumn("y"),
+            NumericColumn("z", "quantile", indicator=True, corners=(0.0, 1.0), scores=(-1.0, 1.0)),
+        ),
+        (CategoricalColumn("c", ("a",), buckets=2), CategoricalColumn("d", (), "index", 4)),
+    )
+    encoder.write(tmp_path)
+    assert read_encoder(tmp_path) == encoder
+    matrix = encoder.transform({"x": [2.0, None], "y": [5, 6], "z": [None, 0.75], "c": ["a", None], "d": [None, None]})
+    names = "x bin 1,x bin 2,y,z,x is null,z is null,c = other,c = a,c = bucket 1,c = bucket 2,d"
+    assert encoder.output_names == tuple(names.split(","))
+    assert encoder.sources == ("x", "x", "y", "z", "x", "z", "c", "c", "c", "c", "d")
+    np.testing.assert_allclose(
+        matrix, [[1, 0.5, 5, 0, 0, 1, 0, 1, 0, 0, np.nan], [0, 0, 6, 0.5, 1, 0, 1, 0, 0, 0, np.nan]]
+    )
+
+
 def test_booleans_and_integers_are_numbers() -> None:
     """Booleans with nulls encode to 0, 1 and NaN; big integers keep their magnitude."""
     encoder = Encoder((NumericColumn("flag"), NumericColumn("id")))
@@ -141,9 +184,10 @@ def test_lengths_must_agree() -> None:
     ("content", "fault"),
     [
         ("{", "document"),
-        ('{"numeric": [{"name": "a", "kind": "quantile"}]}', "numeric.0.kind"),
+        ('{"numeric": [{"name": "a", "kind": "cubic"}]}', "numeric.0.kind"),
         ('{"numeric": [{"name": "a", "colour": "red"}]}', "numeric.0.colour"),
         ('{"numeric": [{"name": "a", "scale": 0}]}', "scale must be positive"),
+        ('{"categorical": [{"name": "a"}]}', "needs a vocabulary or buckets"),
         ("{}", "at least one column"),
     ],
 )

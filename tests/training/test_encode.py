@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from storekeeper_training.encode import fit_standard_encoder, fit_tree_encoder, is_heavy_tailed
+from storekeeper_training.encode import fit_network_encoder, fit_standard_encoder, fit_tree_encoder
+from storekeeper_training.encode_number import is_heavy_tailed
 
 
 def test_standardised_training_rows_are_standard(dataset_table: pa.Table) -> None:
@@ -77,3 +78,33 @@ def test_fit_ignores_row_order(dataset_table: pa.Table, seed: int) -> None:
     assert first.categorical == second.categorical
     for one, other in zip(first.numeric, second.numeric, strict=True):
         assert (one.center, one.scale, one.fill) == pytest.approx((other.center, other.scale, other.fill))
+
+
+@pytest.mark.parametrize(("numbers", "width"), [("quantile", 1), ("piecewise_linear", 4)])
+def test_networks_get_ranks_or_bins_and_slots(numbers: str, width: int) -> None:
+    """Numbers fill an output or one a bin, nulls are marked, and a category is one output: its slot, null as NaN."""
+    columns = {
+        "x": np.append(np.arange(99.0), np.nan),
+        "c": pa.array([*["often"] * 60, *[f"rare {number}" for number in range(39)], None]),
+    }
+    encoder = fit_network_encoder(columns, ["x", "c"], numbers, 4)  # type: ignore[arg-type]
+    (category,) = encoder.categorical
+    assert (category.vocabulary, category.buckets, category.kind) == (("often",), 0, "index")
+    matrix = encoder.transform(columns)
+    assert matrix.shape == (100, width + 2)
+    assert matrix[-1, width] == 1
+    np.testing.assert_array_equal(matrix[[0, 60, 99], -1], [0, np.nan, np.nan])
+
+
+def test_rare_categories_share_buckets_with_rows_enough() -> None:
+    """Values outside the vocabulary, even all, share a power of two of buckets with 20 rows or more each."""
+    columns = {
+        "mixed": [*["often"] * 200, *[f"rare {number}" for number in range(100)]],
+        "names": [f"name {number}" for number in range(300)],
+        "few": [*["a", "b"] * 140, *[f"rare {number}" for number in range(20)]],
+    }
+    encoder = fit_network_encoder(columns, list(columns))
+    assert {column.name: column.buckets for column in encoder.categorical} == {"mixed": 4, "names": 8, "few": 0}
+    matrix = encoder.transform({"mixed": ["often", "never met"], "names": ["x", None], "few": ["a", "never met"]})
+    assert 1 <= matrix[1, 0] < 5
+    assert np.isnan(matrix[1, 1:]).all()

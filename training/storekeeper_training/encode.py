@@ -4,6 +4,7 @@ The transformation itself is `storekeeper.artefact.Encoder`, the same that servi
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +13,18 @@ import pyarrow.compute as pc
 
 from storekeeper.artefact import CategoricalColumn, Columns, Encoder, LeftOut, NumericColumn
 from storekeeper.artefact.columns import as_arrow, as_floats, as_strings, is_category, is_numeric
+from storekeeper_training.encode_number import fit_piecewise_linear, fit_quantile, fit_standard
 
 MAX_VOCABULARY = 512
 MIN_CATEGORY_ROWS = 20
+
+# How many slots, at most, the values outside a vocabulary share.
+MAX_BUCKETS = 4096
 
 # A category's label rate counts as if this many rows of the overall rate had been seen with it.
 PRIOR_ROWS = 20.0
 
 Labels = npt.NDArray[np.int8]
-
-# Skewness from which on a non-negative number is taken as heavy-tailed; an exponential distribution has 2.
-HEAVY_SKEWNESS = 2.0
 
 
 def fit_tree_encoder(columns: Columns, names: Sequence[str], labels: Labels) -> Encoder:
@@ -58,23 +60,51 @@ def fit_standard_encoder(columns: Columns, names: Sequence[str]) -> Encoder:
     """
     numeric, categorical, left_out = _sort_out(columns, names)
     return Encoder(
-        tuple(_standard(name, as_floats(columns[name], name)) for name in numeric),
+        tuple(fit_standard(name, as_floats(columns[name], name)) for name in numeric),
         tuple(CategoricalColumn(name, values) for name, values in categorical.items()),
         left_out,
     )
 
 
-def is_heavy_tailed(values: npt.NDArray[np.float64]) -> bool:
-    """Whether finite values are non-negative and so skewed that their logarithm is the better number."""
-    if values.size < 3 or values.min() < 0:
-        return False
-    centred = values - values.mean()
-    deviation = centred.std()
-    return bool(deviation > 0 and np.mean((centred / deviation) ** 3) > HEAVY_SKEWNESS)
+def fit_network_encoder(
+    columns: Columns,
+    names: Sequence[str],
+    numbers: Literal["quantile", "piecewise_linear"] = "quantile",
+    bins: int = 16,
+) -> Encoder:
+    """For networks with embeddings: numbers by their rank or in bins, nulls marked; categories by their slot.
+
+    Values of a category outside its vocabulary share hash buckets, so many that each has `MIN_CATEGORY_ROWS` training
+    rows or more; where there would be one alone, they count as null.
+
+    Parameters
+    ----------
+    columns, names
+        As in `fit_tree_encoder`, with the same left out, but for categories whose values are all rare.
+    numbers
+        `quantile`: one output, the normal score of the value's rank among the training rows. `piecewise_linear`: one
+        output a bin, with the bins' ends at quantiles of the training rows.
+    bins
+        How many bins at most; equal quantiles leave fewer.
+    """
+    numeric, categorical, left_out = _sort_out(columns, names, keep_rare=True)
+    return Encoder(
+        tuple(
+            fit_quantile(name, as_floats(columns[name], name))
+            if numbers == "quantile"
+            else fit_piecewise_linear(name, as_floats(columns[name], name), bins)
+            for name in numeric
+        ),
+        tuple(
+            CategoricalColumn(name, values, "index", _buckets(values, as_strings(columns[name], name)))
+            for name, values in categorical.items()
+        ),
+        left_out,
+    )
 
 
 def _sort_out(
-    columns: Columns, names: Sequence[str]
+    columns: Columns, names: Sequence[str], *, keep_rare: bool = False
 ) -> tuple[list[str], dict[str, tuple[str, ...]], tuple[LeftOut, ...]]:
     """Numeric columns, categorical columns with their vocabularies, and the rest with the reason why."""
     numeric: list[str] = []
@@ -84,9 +114,13 @@ def _sort_out(
         array = as_arrow(columns[name], name)
         if reason := _unfit(array):
             left_out.append(LeftOut(name, reason))
-        elif is_numeric(array.type):
+            continue
+        if is_numeric(array.type):
             numeric.append(name)
-        elif vocabulary := _vocabulary(as_strings(array, name)):
+            continue
+        texts = as_strings(array, name)
+        vocabulary = _vocabulary(texts)
+        if vocabulary or (keep_rare and _buckets(vocabulary, texts)):
             categorical[name] = vocabulary
         else:
             left_out.append(LeftOut(name, f"no value in {MIN_CATEGORY_ROWS} training rows"))
@@ -104,24 +138,20 @@ def _unfit(array: pa.Array) -> str:
     return ""
 
 
-def _standard(name: str, values: npt.NDArray[np.float64]) -> NumericColumn:
-    """Centre, scale and fill of one number, from its training values."""
-    known = values[~np.isnan(values)]
-    log1p = is_heavy_tailed(known)
-    shaped = np.log1p(known) if log1p else known
-    center = float(shaped.mean()) if shaped.size else 0.0
-    deviation = float(shaped.std()) if shaped.size else 0.0
-    scale = deviation if deviation > 0 else 1.0
-    fill = (float(np.median(shaped)) - center) / scale if shaped.size else 0.0
-    return NumericColumn(name, "standard", log1p, center, scale, fill, indicator=bool(known.size < values.size))
-
-
 def _vocabulary(texts: pa.Array) -> tuple[str, ...]:
     """The frequent values, most frequent first, equal counts by name."""
     counts = pc.value_counts(texts.drop_null())
     pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
     ranked = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
     return tuple(value for value, count in ranked if count >= MIN_CATEGORY_ROWS)[:MAX_VOCABULARY]
+
+
+def _buckets(vocabulary: tuple[str, ...], texts: pa.Array) -> int:
+    """How many buckets, a power of two, the known values outside the vocabulary fill with enough rows each; or 0."""
+    known = pc.is_in(texts, value_set=pa.array(vocabulary, pa.string()))
+    rows = len(texts) - texts.null_count - (pc.sum(known).as_py() or 0)
+    buckets = 1 << max(0, (rows // MIN_CATEGORY_ROWS).bit_length() - 1)
+    return min(buckets, MAX_BUCKETS) if buckets > 1 else 0
 
 
 def _by_rate(vocabulary: tuple[str, ...], texts: pa.Array, labels: Labels) -> tuple[str, ...]:

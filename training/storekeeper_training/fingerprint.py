@@ -8,7 +8,7 @@ import storekeeper.artefact
 from storekeeper_training.tasks import Task
 
 _ROOT = Path(__file__).parent
-_SOURCES = ("encode.py", "split.py", "evaluate.py", "dataset.py", "models/*.py")
+_SOURCES = ("encode*.py", "split.py", "evaluate.py", "dataset.py", "models/*.py", "problems/*.py")
 
 
 def training_hash(task: Task) -> str:

@@ -1,9 +1,11 @@
 """What a trained model is on disk: training writes it, serving reads it, and they meet only here."""
 
+from storekeeper.artefact.categorical_column import CategoricalColumn
 from storekeeper.artefact.columns import Columns, Values
-from storekeeper.artefact.encoder import CategoricalColumn, Encoder, LeftOut, NumericColumn, read_encoder
+from storekeeper.artefact.encoder import Encoder, LeftOut, read_encoder
 from storekeeper.artefact.folder import Artefact, best_artefact, find_artefact, list_artefacts, write_artefact
 from storekeeper.artefact.manifest import FORMAT_VERSION, Column, InputColumn, Manifest, read_manifest
+from storekeeper.artefact.numeric_column import NumericColumn
 from storekeeper.artefact.runtime import Predictor, load_predictor
 
 __all__ = [
