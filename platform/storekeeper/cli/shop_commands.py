@@ -13,7 +13,8 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    shop: Annotated[str, typer.Argument(help="Which shop: complete-journey or simulated.")],
+    shop: Annotated[str, typer.Argument(help="Which shop: complete-journey, online-retail or simulated.")],
+    origin: Annotated[str | None, typer.Option("--from", help="online-retail: the file, or its folder.")] = None,
     customers: Annotated[int | None, typer.Option(help="simulated: how many customers.")] = None,
     days: Annotated[int | None, typer.Option(help="simulated: how many days.")] = None,
     seed: Annotated[int | None, typer.Option(help="simulated: which of the shops of that size.")] = None,
@@ -29,7 +30,14 @@ def load(
     from storekeeper.settings import Settings
     from storekeeper.shop import find_loader
 
-    given = {"customers": customers, "days": days, "seed": seed, "start": start, "products": products}
+    given = {
+        "from": origin,
+        "customers": customers,
+        "days": days,
+        "seed": seed,
+        "start": start,
+        "products": products,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     loader, settings = find_loader(shop, options), Settings.load()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

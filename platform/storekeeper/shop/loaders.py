@@ -66,6 +66,21 @@ def _simulated(settings: Settings, progress: Progress = no_progress, *, force: b
     return _configure_simulated({})(settings, progress, force=force)
 
 
+def _configure_online_retail(options: Options) -> LoadFunction:
+    from storekeeper.shop.online_retail import FROM, load_online_retail
+
+    path = str(options[FROM]) if FROM in options else None
+
+    def load(settings: Settings, progress: Progress = no_progress, *, force: bool = False) -> LoadReport:
+        return load_online_retail(settings, path, progress, force=force)
+
+    return load
+
+
+def _online_retail(settings: Settings, progress: Progress = no_progress, *, force: bool = False) -> LoadReport:
+    return _configure_online_retail({})(settings, progress, force=force)
+
+
 LOADERS: Mapping[str, Loader] = {
     loader.name: loader
     for loader in (
@@ -73,6 +88,13 @@ LOADERS: Mapping[str, Loader] = {
             name="complete-journey",
             summary="The Complete Journey (dunnhumby / 84.51°): a grocery chain's year 2017, 2,469 households, CC0",
             load=_complete_journey,
+        ),
+        Loader(
+            name="online-retail",
+            summary="Online Retail (UCI, id 352): a British gift wholesaler's year 2011 with cancellations, CC BY 4.0",
+            load=_online_retail,
+            options=("from",),
+            configure=_configure_online_retail,
         ),
         Loader(
             name="simulated",
