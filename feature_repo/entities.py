@@ -22,3 +22,10 @@ category = Entity(
     value_type=ValueType.STRING,
     description="A category of the catalogue, by name",
 )
+
+campaign = Entity(
+    name="campaign",
+    join_keys=["campaign_id"],
+    value_type=ValueType.INT64,
+    description="A campaign whose offers are mailed to customers",
+)

@@ -3,10 +3,13 @@
 from feast import FeatureService
 
 from affinity_views import affinity_rhythm, customer_category_affinity
+from campaign_views import campaign_profile
 from context_views import shopping_context
 from customer_views import customer_activity, customer_offers, customer_profile
 from history_views import behaviour_history
 from product_views import category_popularity, product_catalogue, product_popularity
+from return_views import customer_returns, product_returns, return_shares
+from rhythm_views import customer_rhythm
 
 purchase = FeatureService(
     name="purchase",
@@ -24,13 +27,30 @@ purchase = FeatureService(
 
 click = FeatureService(
     name="click",
-    features=[customer_profile, customer_activity, customer_offers],
-    description="Will the customer take up the offer?",
+    features=[
+        customer_profile,
+        customer_activity,
+        customer_offers,
+        customer_rhythm,
+        campaign_profile,
+        product_catalogue,
+        product_popularity,
+    ],
+    description="Will the customer take up what is shown or mailed?",
 )
 
 returns = FeatureService(
     name="return",
-    features=[customer_profile, customer_activity, product_catalogue, product_popularity],
+    features=[
+        customer_profile,
+        customer_activity,
+        product_catalogue,
+        product_popularity,
+        customer_returns,
+        product_returns,
+        return_shares,
+        shopping_context,
+    ],
     description="Will the order line come back?",
 )
 
@@ -42,7 +62,7 @@ next_item = FeatureService(
 
 churn = FeatureService(
     name="churn",
-    features=[customer_profile, customer_activity, customer_offers],
+    features=[customer_profile, customer_activity, customer_offers, customer_rhythm],
     description="Will the customer stay away?",
 )
 

@@ -25,6 +25,14 @@ products = SQLSource(
     description="The catalogue, one row a change",
 )
 
+campaigns = SQLSource(
+    name="campaigns",
+    url=DATABASE,
+    query="SELECT campaign_id, campaign_type, starts_at, ends_at FROM campaigns",
+    timestamp_field="starts_at",
+    description="Campaigns, known from their start on",
+)
+
 # Unit price and discount share are per line; the views aggregate them.
 _PURCHASES = """
 SELECT
@@ -61,7 +69,21 @@ WHERE event_type IN ('offer_received', 'offer_redeemed')
     description="Campaign mailings and coupon redemptions",
 )
 
+return_log = DuckDBSource(
+    name="return_log",
+    database=BEHAVIOUR,
+    query="""
+SELECT customer_id, product_id, basket_id, event_time, known_time, quantity, amount_cents
+FROM events
+WHERE event_type = 'return'
+""",
+    timestamp_field="event_time",
+    created_timestamp_column="known_time",
+    description="Order lines that came back",
+)
+
 # No tag names the log's event_id: it is a place in the files that were loaded, which no till knows. Live events are
 # known by their content.
 purchases = PushSource(name="purchases", batch_source=purchase_log, description="Purchase lines, live and past")
 offers = PushSource(name="offers", batch_source=offer_log, description="Mailings and redemptions, live and past")
+returns = PushSource(name="returns", batch_source=return_log, description="Order lines that came back, live and past")

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storekeeper.errors import DataError, SourceError
+from storekeeper.errors import DataError, SourceError, listing
 from storekeeper.sources.duckdb_reader import open_duckdb
 from storekeeper_training.tasks import Parameter, Task
 
@@ -83,9 +83,24 @@ def _query(task: Task, path: Path, now: datetime) -> pa.Table:
     """The SQL's answer as it is."""
     with open_duckdb(path) as connection:
         try:
+            _check_events(task, path, connection)
             return connection.sql(task.spine_sql, params=spine_parameters(task, now)).to_arrow_table()
         except duckdb.Error as error:
             raise SourceError(f"The spine of task '{task.name}' can't be read from '{path}': {error}") from error
+
+
+def _check_events(task: Task, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a log that lacks an event type without which the task makes no sense."""
+    if not task.events:
+        return
+    found = connection.execute("SELECT DISTINCT event_type FROM events ORDER BY ALL").fetchall()
+    there = [name for (name,) in found if name is not None]
+    wanted = [{one} if isinstance(one, str) else set(one) for one in task.events]
+    if missing := [" or ".join(sorted(types)) for types in wanted if not types & set(there)]:
+        raise DataError(
+            f"Task '{task.name}' needs events of the types {listing(missing)}, of which '{path}' has none. "
+            f"It has: {listing(there)}. Load a shop that records them: storekeeper load."
+        )
 
 
 def _typed(values: pa.ChunkedArray, dtype: str) -> pa.ChunkedArray:

@@ -141,7 +141,8 @@ def split_by_kept_shares(timestamps: Instants, gap: timedelta, train: float, val
     if not possible.any():
         span = f"{times.min()} to {times.max()}" if len(times) else "no rows"
         raise UsageError(
-            f"Three parts with two gaps of {gap} between them don't fit into the dataset, which spans {span}. "
+            f"Three parts with two gaps of {gap.total_seconds() / 86_400:g} days between them don't fit into the "
+            f"dataset, which spans {span}. "
             f"Build a longer dataset, or shorten the task's horizon."
         )
     first, second = np.unravel_index(np.argmin(np.where(possible, miss / np.maximum(kept, 1), np.inf)), miss.shape)

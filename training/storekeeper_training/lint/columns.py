@@ -65,8 +65,10 @@ def time_encoding_id(evidence: Evidence) -> Iterator[Finding]:
         if not _may_be_id(values.type):
             continue
         valid = np.asarray(pc.is_valid(values).to_numpy())
+        if valid.mean() < 1 / 2:
+            continue
         numbers = _places(values)
-        if valid.mean() < 1 / 2 or len(np.unique(numbers[valid])) < _LEAST_VALUES:
+        if len(np.unique(numbers[valid])) < _LEAST_VALUES:
             continue
         correlation = rank_correlation(numbers[valid], times[valid])
         if abs(correlation) >= evidence.limits.time_correlation:

@@ -67,6 +67,8 @@ def _compare(evidence: Evidence, then: SpineThen) -> tuple[int, int, int]:
     keys = [*(column.name for column in task.entity_keys), "event_timestamp"]
     tables = {"now": evidence.dataset.table, "then": then.table.filter(pc.is_valid(then.table.column(task.label)))}
     names = ", ".join(map(quote, keys))
+    # A row may be about no product, or no campaign: null keys are equal here.
+    same = " AND ".join(f"a.{quote(key)} IS NOT DISTINCT FROM b.{quote(key)}" for key in keys)
     label = quote(task.label)
     with open_duckdb(None) as connection:
         for name, table in tables.items():
@@ -80,7 +82,7 @@ def _compare(evidence: Evidence, then: SpineThen) -> tuple[int, int, int]:
             f"count(*) FILTER (a.n IS NULL OR b.n IS NULL) "
             f"FROM (SELECT {names}, count(*) AS n, sum({label}) AS ones FROM passed_now GROUP BY ALL) AS a "
             f"FULL JOIN (SELECT {names}, count(*) AS n, sum({label}) AS ones FROM passed_then GROUP BY ALL) AS b "
-            f"USING ({names})"
+            f"ON {same}"
         ).fetchall()[0]
     return int(both), int(changed), int(single)
 

@@ -30,4 +30,5 @@ PURCHASE = Task(
     horizon=timedelta(days=7),
     rule=RuleBaseline(feature="affinity_baskets_91d", direction="rising"),
     selection_metric="average_precision",
+    events=("purchase",),
 )
