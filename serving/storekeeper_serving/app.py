@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from storekeeper import __version__
+from storekeeper.artefact import Manifest
 from storekeeper.settings import Settings
 from storekeeper_serving.engine import Answer, Engine
 from storekeeper_serving.front_page import render_front_page
@@ -18,6 +19,7 @@ from storekeeper_serving.handlers import json_response, register_handlers
 from storekeeper_serving.inputs import PredictBody
 from storekeeper_serving.metrics import CONTENT_TYPE, MeasuredApp, Metrics
 from storekeeper_serving.options import ServingOptions
+from storekeeper_serving.predictor import Prediction
 from storekeeper_serving.problems import Problem, RefusedError, RequestError
 from storekeeper_serving.pushes import body_types, push_body
 from storekeeper_serving.schemas import ErrorAnswer, Health, PredictAnswer, PushAnswer, TaskInfo
@@ -127,7 +129,7 @@ async def read_body(request: Request, engine: Running) -> bytes:
     tags=["predict"],
 )
 def predict(request: Request, task: str, body: Annotated[bytes, Depends(read_body)], engine: Running) -> Response:
-    """Predict for entity keys: reads their online features now, and answers probabilities.
+    """Predict for entity keys: reads their online features now, and answers probabilities, or quantities.
 
     Each entity key and context value is a list with one value a row, or one value for all rows: one customer and 500
     categories are `{"customer_id": 7, "category": ["SOUP", ...]}`.
@@ -186,12 +188,23 @@ def _answer_content(answer: Answer) -> dict[str, Any]:
         "version": manifest.version,
         "served_at": answer.served_at,
         "request_id": answer.request_id,
-        "threshold": manifest.threshold,
-        "probabilities": prediction.probabilities.tolist(),
-        "decisions": prediction.decisions.tolist(),
+        **_numbers(manifest, prediction),
     }
     if answer.with_features:
         content["features"] = prediction.features.to_pydict()
+    return content
+
+
+def _numbers(manifest: Manifest, prediction: Prediction) -> dict[str, Any]:
+    """What was predicted, by the model's kind."""
+    numbers = prediction.numbers.tolist()
+    if prediction.decisions is not None:
+        decisions = prediction.decisions.tolist()
+        return {"threshold": manifest.threshold, "probabilities": numbers, "decisions": decisions}
+    content: dict[str, Any] = {"quantities": numbers}
+    if manifest.interval is not None and prediction.bounds is not None:
+        low, high = (bound.tolist() for bound in prediction.bounds)
+        content |= {"level": manifest.interval.level, "low": low, "high": high}
     return content
 
 

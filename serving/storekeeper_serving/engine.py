@@ -35,7 +35,7 @@ class Answer:
     request_id
         Finds its rows in the served log.
     prediction
-        Probabilities, decisions, features.
+        Chances and decisions, or quantities and bounds; features.
     with_features
         Whether the caller wants to see the features.
     """
@@ -191,4 +191,4 @@ def _logged(answer: Answer, vectors: pa.Table) -> pa.Table:
         (VERSION, manifest.version),
     ):
         vectors = vectors.append_column(name, pa.repeat(pa.scalar(value), rows))
-    return vectors.append_column(PROBABILITY, pa.array(answer.prediction.probabilities))
+    return vectors.append_column(PROBABILITY, pa.array(answer.prediction.numbers))

@@ -44,7 +44,7 @@ class Metrics(Collector):
         """Count the rows of a prediction."""
         manifest = answer.model.manifest
         who = (manifest.task, manifest.model, str(manifest.version))
-        self.rows.add(who, len(answer.prediction.probabilities))
+        self.rows.add(who, len(answer.prediction.numbers))
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""

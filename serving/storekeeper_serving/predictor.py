@@ -1,4 +1,4 @@
-"""One model with the features that it reads: entity keys and context in, probabilities out."""
+"""One model with the features that it reads: entity keys and context in, probabilities or quantities out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,15 +28,18 @@ class Prediction:
     ----------
     features
         The feature service's columns, as the model was given them.
-    probabilities
-        `(n_rows,) float64`, in the order of the rows.
+    numbers
+        `(n_rows,) float64`, in the order of the rows: chances, or quantities where the model predicts those.
     decisions
-        `(n_rows,) bool`: whether the probability reaches the model's threshold.
+        Of chances, `(n_rows,) bool`: whether they reach the model's threshold.
+    bounds
+        Of quantities, `(n_rows,) float64` each: the lower and the upper end of the model's interval.
     """
 
     features: pa.Table
-    probabilities: npt.NDArray[np.float64]
-    decisions: npt.NDArray[np.bool_]
+    numbers: npt.NDArray[np.float64]
+    decisions: npt.NDArray[np.bool_] | None = None
+    bounds: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,10 @@ class ServedModel:
         types = {**self.entity_types, **self.context_types}
         vectors = {name: pa.chunked_array([pa.array(given[name], type_)]) for name, type_ in types.items()}
         vectors |= dict(zip(features.column_names, features.columns, strict=True))
-        probabilities = self.predictor.predict(vectors)
-        return Prediction(features, probabilities, probabilities >= self.manifest.threshold), pa.table(vectors)
+        numbers, manifest = self.predictor.predict(vectors), self.manifest
+        decisions = None if manifest.threshold is None else numbers >= manifest.threshold
+        bounds = None if manifest.interval is None else manifest.interval.bounds(numbers)
+        return Prediction(features, numbers, decisions, bounds), pa.table(vectors)
 
     def _read(self, entities: Mapping[str, Column], context: Mapping[str, Column], now: datetime) -> pa.Table:
         reader = self.reader

@@ -7,16 +7,22 @@ from pydantic import BaseModel, Field
 
 
 class PredictAnswer(BaseModel):
-    """Probabilities in the order of the rows."""
+    """Probabilities and decisions, or of a task that predicts quantities those, in the order of the rows."""
 
     task: str
     model: str
     version: int
     served_at: datetime = Field(description="The clock's now, at which features were read (UTC).")
     request_id: str = Field(description="Finds these rows in the served log.")
-    threshold: float = Field(description="From this probability on the decision is true; chosen in validation.")
-    probabilities: list[float | None]
-    decisions: list[bool]
+    threshold: float | None = Field(
+        default=None, description="From this probability on the decision is true; chosen in validation."
+    )
+    probabilities: list[float | None] | None = None
+    decisions: list[bool] | None = None
+    quantities: list[float | None] | None = Field(default=None, description="How many units are expected.")
+    level: float | None = Field(default=None, description="The share of what comes that lies from `low` to `high`.")
+    low: list[float | None] | None = None
+    high: list[float | None] | None = None
     features: dict[str, list[Any]] | None = Field(default=None, description="Feature -> one value a row; if asked for.")
 
 

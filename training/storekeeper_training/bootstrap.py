@@ -56,6 +56,11 @@ class Comparison:
     entities: int
     draws: int
 
+    @property
+    def parts(self) -> tuple[tuple[str, Interval], ...]:
+        """The differences by their titles."""
+        return ("AUC", self.auc), ("AP", self.average_precision)
+
     def as_dict(self) -> dict[str, object]:
         """The comparison for machines."""
         return asdict(self)

@@ -16,6 +16,7 @@ from storekeeper.settings import Settings
 from storekeeper.store import FeatureStore
 from storekeeper_training.dataset_folder import kept_manifest, write_dataset
 from storekeeper_training.inputs import dataset_inputs, inputs_hash, table_hash
+from storekeeper_training.problems import find_problem
 from storekeeper_training.spine import Spine, read_spine
 from storekeeper_training.tasks import Task
 
@@ -110,7 +111,7 @@ def _manifest(task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spin
         "content_hash": table_hash(table),
         "created_at": datetime.now(UTC).isoformat(),
         "rows": table.num_rows,
-        "positives": int(pc.sum(table.column(task.label)).as_py()),
+        **_counted(task, table),
         "immature_rows": spine.immature_rows,
         "first_event_timestamp": pc.min(times).as_py().isoformat(),
         "last_event_timestamp": pc.max(times).as_py().isoformat(),
@@ -118,6 +119,14 @@ def _manifest(task: Task, inputs: dict[str, Any], dataset_hash: str, spine: Spin
         "nulls": {name: table.column(name).null_count for name in table.column_names},
         "versions": {name: version(name) for name in ("storekeeper", "feast", "duckdb", "numpy", "pyarrow")},
     }
+
+
+def _counted(task: Task, table: pa.Table) -> dict[str, float]:
+    """What the task's kind counts of labels; lists of items are not counted."""
+    if task.kind == "ranking":
+        return {}
+    problem = find_problem(task.kind)
+    return problem.count_labels(problem.read_labels(table.column(task.label)))
 
 
 def _record(settings: Settings, manifest: dict[str, Any], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`storekeeper dataset build`, `lint`, `train` and `evaluate`."""
+"""`storekeeper dataset build`, `lint`, `train`, `evaluate` and `benchmark`."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -9,6 +9,7 @@ import typer
 from storekeeper.cli.output import Json, console, print_json, print_table, progress_console
 from storekeeper.errors import NotFoundError, SettingError, SourceError
 from storekeeper_training import dataset_commands
+from storekeeper_training.benchmark import commands as benchmark_commands
 
 TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
 Allowed = Annotated[
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(lint)
     app.command()(train)
     app.command()(evaluate)
+    benchmark_commands.register(app)
 
 
 def build(
@@ -51,7 +53,7 @@ def build(
     manifest = built.manifest
     rows = [
         ["rows", manifest["rows"]],
-        ["with label 1", f"{manifest['positives']:,} ({manifest['positives'] / manifest['rows']:.1%})"],
+        *_label_rows(manifest),
         ["left out: label not yet known", manifest["immature_rows"]],
         ["from, to", f"{manifest['first_event_timestamp'][:10]}, {manifest['last_event_timestamp'][:10]}"],
         ["columns", len(manifest["columns"])],
@@ -59,6 +61,16 @@ def build(
         ["", "unchanged, kept" if built.reused else f"built in {time.perf_counter() - started:.1f} s"],
     ]
     print_table(f"Training set of '{task}' in {built.folder}", {"": "left", "value": "right"}, rows)
+
+
+def _label_rows(manifest: dict[str, Any]) -> list[list[Any]]:
+    """What is told of labels: of chances how many are 1, of quantities their sum."""
+    rows = manifest["rows"]
+    if "positives" in manifest:
+        return [["with label 1", f"{manifest['positives']:,} ({manifest['positives'] / rows:.1%})"]]
+    if "units" in manifest:
+        return [["units", f"{manifest['units']:,.0f} ({manifest['units'] / rows:,.1f} a row)"]]
+    return []
 
 
 def _stage(task: str) -> Callable[[str], None]:
@@ -151,10 +163,10 @@ def _train(
     reuse: bool,
     quiet: bool,
 ) -> Any:
-    from storekeeper_training.models import MODEL_NAMES, find_models
+    from storekeeper_training.models import default_models, find_models
     from storekeeper_training.progress import ProgressBars, silent
 
-    chosen = tuple(models or MODEL_NAMES)
+    chosen = tuple(models or default_models(task))
     find_models(task, chosen)  # a missing extra is named before anything heavy is imported
     from storekeeper_training.train import train as train_models
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from storekeeper.artefact import InputColumn
 from storekeeper.errors import DataError, NotFoundError, listing
+from storekeeper_training.problems import Labels, Problem, find_problem
 from storekeeper_training.tasks import Task
 
 DATA_FILE = "data.parquet"
@@ -46,10 +47,14 @@ class Dataset:
         return tuple(self.manifest.get(ALLOWED_LINTS, ()))
 
     @property
-    def labels(self) -> npt.NDArray[np.int8]:
-        """`(n_rows,) int8`, 0 or 1."""
-        labels: npt.NDArray[np.int8] = self.table[self.task.label].to_numpy().astype(np.int8)
-        return labels
+    def problem(self) -> Problem:
+        """What the task's kind of label means."""
+        return find_problem(self.task.kind)
+
+    @property
+    def labels(self) -> Labels:
+        """`(n_rows,)`, as the task's kind has them: int8 of 0 and 1, or float64 of units."""
+        return self.problem.read_labels(self.table[self.task.label])
 
     @property
     def timestamps(self) -> npt.NDArray[np.datetime64]:
@@ -71,6 +76,11 @@ class Dataset:
         features = (InputColumn(name, dtype, "feature") for name, dtype in types.items() if name not in spine)
         return (*from_spine, *features)
 
+    def entity_codes(self, key: str) -> npt.NDArray[np.int64]:
+        """`(n_rows,) int64`: which value of an entity key a row has, numbered as they come."""
+        codes = self.table[key].combine_chunks().dictionary_encode().indices
+        return np.asarray(codes.to_numpy()).astype(np.int64)
+
     def columns(self, rows: npt.NDArray[np.int64]) -> dict[str, pa.ChunkedArray]:
         """The inputs of some rows, in the order of `rows`."""
         chosen = self.table.select([column.name for column in self.inputs]).take(pa.array(rows))
@@ -85,7 +95,7 @@ def read_dataset(task: Task, folder: Path) -> Dataset:
     NotFoundError
         If the folder or a file is missing.
     DataError
-        If a file is damaged, the dataset is another task's, a column is missing, or a label is not 0 or 1.
+        If a file is damaged, the dataset is another task's, a column is missing, or a label isn't of the task's kind.
     """
     for name in (DATA_FILE, MANIFEST_FILE):
         if not (folder / name).is_file():
@@ -129,5 +139,4 @@ def _check(dataset: Dataset, folder: Path) -> None:
     for name in ("event_timestamp", task.label):
         if nulls := table[name].null_count:
             raise DataError(f"Column '{name}' of the dataset in '{folder}' has {nulls} nulls. It must have none.")
-    if stray := set(table[task.label].unique().to_pylist()) - {0, 1}:
-        raise DataError(f"Labels in '{folder}' must be 0 or 1. Found also: {sorted(map(str, stray))}.")
+    dataset.problem.check_labels(table[task.label], str(folder))

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from storekeeper.artefact import read_encoder
 from storekeeper.artefact.runtime import XGBOOST_FILE, Predictor
 from storekeeper_training.models import Sample
 from storekeeper_training.models.boosted_trees import import_xgboost
+from storekeeper_training.problems import Loss
 
 # Each shuffle of each input predicts again: so many rows tell, and more would only take longer.
 PERMUTATION_ROWS = 5000
@@ -17,9 +17,14 @@ PERMUTATION_ROUNDS = 2
 
 
 def permutation_importance(
-    predictor: Predictor, sample: Sample, seed: int, rows: int = PERMUTATION_ROWS, rounds: int = PERMUTATION_ROUNDS
+    predictor: Predictor,
+    sample: Sample,
+    loss: Loss,
+    seed: int,
+    rows: int = PERMUTATION_ROWS,
+    rounds: int = PERMUTATION_ROUNDS,
 ) -> dict[str, float]:
-    """How much AUC is lost on these rows when one input is shuffled among them, greatest first.
+    """How much the loss grows on these rows when one input is shuffled among them, greatest first.
 
     All encoded columns of an input are shuffled together. Of inputs that say the same, each alone looks dispensable.
 
@@ -29,6 +34,8 @@ def permutation_importance(
         The model.
     sample
         Rows of the test period.
+    loss
+        Labels and predictions to a figure that grows as predictions get worse.
     seed
         Of the choice of rows and of the shuffles.
     rows, rounds
@@ -38,7 +45,7 @@ def permutation_importance(
     matrix = predictor.encoder.transform(sample.columns)
     chosen = np.sort(rng.permutation(len(matrix))[:rows])
     matrix, labels = matrix[chosen], sample.labels[chosen]
-    whole = roc_auc_score(labels, predictor.scorer(matrix))
+    whole = loss(labels, predictor.scorer(matrix))
     sources = np.array(predictor.encoder.sources)
     losses: dict[str, float] = {}
     for name in predictor.encoder.input_names:
@@ -47,9 +54,9 @@ def permutation_importance(
         scores = []
         for _ in range(rounds):
             matrix[:, columns] = original[rng.permutation(len(matrix))]
-            scores.append(roc_auc_score(labels, predictor.scorer(matrix)))
+            scores.append(loss(labels, predictor.scorer(matrix)))
         matrix[:, columns] = original
-        losses[name] = float(whole - np.mean(scores))
+        losses[name] = float(np.mean(scores) - whole)
     return _descending(losses)
 
 

@@ -1,40 +1,15 @@
 """Report: one HTML file that shows a training run and needs nothing beside itself."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from storekeeper.artefact import load_predictor, read_encoder
 from storekeeper.pages import write_page
-from storekeeper_training.figures import (
-    PALETTE,
-    Curve,
-    draw_bars,
-    draw_calibration,
-    draw_precision_recall,
-    draw_roc,
-    draw_scores,
-)
+from storekeeper_training.figures import PALETTE, draw_bars
 from storekeeper_training.importance import gain_importance, permutation_importance
-from storekeeper_training.leaderboard import COLUMNS, best_figures, figure
+from storekeeper_training.leaderboard import best_figures, figure
 from storekeeper_training.models import Sample
+from storekeeper_training.problems import Picture, Shown
 from storekeeper_training.result import ModelResult, TrainResult
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture of the report.
-
-    Attributes
-    ----------
-    title, caption
-        What it shows and how to read it.
-    png
-        The image, base64.
-    """
-
-    title: str
-    caption: str
-    png: str
 
 
 def write_report(result: TrainResult, test: Sample, seed: int) -> None:
@@ -54,64 +29,44 @@ def write_report(result: TrainResult, test: Sample, seed: int) -> None:
 
 def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
     """Everything that the template shows."""
+    task, problem = result.dataset.task, result.dataset.problem
     colours = {model.name: PALETTE[at % len(PALETTE)] for at, model in enumerate(result.models)}
-    curves = [_curve(model, test, colours[model.name]) for model in result.models]
     return {
-        "task": result.dataset.task,
+        "task": task,
+        "problem": problem,
         "best": result.best,
+        "tiles": problem.tiles(result.best.test),
         "leaderboard": _leaderboard(result, colours),
         "comparisons": result.comparisons,
-        "columns": [(f"{title} {'↑' if greater else '↓'}", "") for title, _, greater in COLUMNS],
-        "curves": _curve_pictures(curves),
-        "scores": draw_scores(curves[0], result.best.manifest.threshold),
+        "columns": [(f"{metric.title} {metric.arrow}", "") for metric in problem.metrics],
+        "selection": f"val. {problem.metric(task.selection_metric).title}",
+        "pictures": problem.pictures([_shown(model, test, colours[model.name]) for model in result.models]),
         "importance": _importance_pictures(result, test, colours, seed),
         "facts": _facts(result),
         "allowed_lints": result.allowed_lints,
         "periods": _periods(result),
-        "models": [_model_card(model, colours[model.name]) for model in result.models],
+        "models": [_model_card(result, model, colours[model.name]) for model in result.models],
     }
 
 
-def _curve(model: ModelResult, test: Sample, colour: str) -> Curve:
-    figures = {
-        "roc": f"{model.test.auc:.3f}",
-        "recall": f"{model.test.average_precision:.3f}",
-        "calibration": f"{model.test.calibration_error:.3f}",
-    }
-    return Curve(model.name, colour, test.labels, model.probabilities, figures)
-
-
-def _curve_pictures(curves: list[Curve]) -> list[Picture]:
-    return [
-        Picture(
-            "ROC", "How well positives are ranked above negatives. Figures: area under the curve.", draw_roc(curves)
-        ),
-        Picture(
-            "Precision and recall",
-            "How pure the top of the list is. Dotted: the share of positives. Figures: average precision.",
-            draw_precision_recall(curves),
-        ),
-        Picture(
-            "Calibration",
-            "Whether 20% means 20%: the diagonal is exact. 15 bins of equal mass. Figures: expected calibration error.",
-            draw_calibration(curves),
-        ),
-    ]
+def _shown(model: ModelResult, test: Sample, colour: str) -> Shown:
+    return Shown(model.name, colour, test.labels, model.probabilities, model.test, model.decision)
 
 
 def _importance_pictures(result: TrainResult, test: Sample, colours: dict[str, str], seed: int) -> list[Picture]:
     """Permutation importance of the best model, and gain where XGBoost took part."""
-    best = result.best
-    losses = permutation_importance(load_predictor(best.artefact.path), test, seed)
+    best, problem = result.best, result.dataset.problem
+    losses = permutation_importance(load_predictor(best.artefact.path), test, problem.losses(), seed)
+    title = problem.importance_title
     pictures = [
         Picture(
             f"Permutation importance, {best.name}",
-            "AUC lost on the test period when one input is shuffled. Inputs that say the same share the loss.",
-            draw_bars(losses, colours[best.name], "AUC lost"),
+            f"{title} on the test period when one input is shuffled. Inputs that say the same share the loss.",
+            draw_bars(losses, colours[best.name], title),
         )
     ]
     for model in result.models:
-        if model.manifest.runtime == "xgboost":
+        if model.manifest.runtime in ("xgboost", "xgboost-scaled"):
             gains = gain_importance(model.artefact.path)
             caption = "Share of the total reduction of the loss by the splits on each input, in training."
             pictures.append(
@@ -121,14 +76,15 @@ def _importance_pictures(result: TrainResult, test: Sample, colours: dict[str, s
 
 
 def _leaderboard(result: TrainResult, colours: dict[str, str]) -> list[dict[str, Any]]:
-    best = best_figures(result.models)
+    metrics = result.dataset.problem.metrics
+    best = best_figures(result.models, metrics)
     return [
         {
             "name": model.name,
             "version": model.artefact.version,
             "colour": colours[model.name],
-            "cells": [(f"{figure(model, field):.4f}", figure(model, field) == best[field]) for _, field, _ in COLUMNS],
-            "selection": model.manifest.selection_value(),
+            "cells": [_cell(figure(model, metric.field), best[metric.field]) for metric in metrics],
+            "selection": model.manifest.selection_figure,
             "seconds": model.manifest.fit_seconds,
             "memory": model.manifest.peak_memory_mb,
             "reused": model.reused,
@@ -137,13 +93,17 @@ def _leaderboard(result: TrainResult, colours: dict[str, str]) -> list[dict[str,
     ]
 
 
+def _cell(value: float, best: float) -> tuple[str, bool]:
+    return f"{value:.4f}", value == best
+
+
 def _facts(result: TrainResult) -> list[tuple[str, str]]:
     """The dataset in a few lines."""
-    table, record = result.dataset.table, result.dataset.manifest
+    table, record, problem = result.dataset.table, result.dataset.manifest, result.dataset.problem
     immature = record.get("immature_rows")
     return [
         ("Rows", f"{table.num_rows:,}"),
-        ("Positives", f"{result.dataset.labels.mean():.2%}"),
+        (problem.label_word.capitalize(), problem.describe_labels(result.dataset.labels)),
         ("Inputs", f"{len(result.dataset.inputs)}"),
         ("Label horizon, gap between periods", str(result.dataset.task.horizon).removesuffix(", 0:00:00")),
         ("Rows dropped in the two gaps", f"{result.split.dropped:,}"),
@@ -156,12 +116,12 @@ def _facts(result: TrainResult) -> list[tuple[str, str]]:
 
 
 def _periods(result: TrainResult) -> list[dict[str, str]]:
-    times, labels = result.dataset.timestamps, result.dataset.labels
+    times, labels, problem = result.dataset.timestamps, result.dataset.labels, result.dataset.problem
     return [
         {
             "name": name,
             "rows": f"{len(rows):,}",
-            "positives": f"{labels[rows].mean():.2%}",
+            "labels": problem.describe_labels(labels[rows]),
             "first": str(times[rows[0]].astype("datetime64[D]")),
             "last": str(times[rows[-1]].astype("datetime64[D]")),
         }
@@ -169,14 +129,14 @@ def _periods(result: TrainResult) -> list[dict[str, str]]:
     ]
 
 
-def _model_card(model: ModelResult, colour: str) -> dict[str, Any]:
+def _model_card(result: TrainResult, model: ModelResult, colour: str) -> dict[str, Any]:
     manifest, encoder = model.manifest, read_encoder(model.artefact.path)
     return {
         "name": model.name,
         "colour": colour,
         "parameters": manifest.parameters,
         "packages": manifest.packages,
-        "threshold": f"{manifest.threshold:.4f}",
+        "decision": result.dataset.problem.describe_decision(model.decision),
         "seed": manifest.seed,
         "encoded": len(encoder.output_names),
         "inputs": len(encoder.input_names),

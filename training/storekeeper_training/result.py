@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.artefact import Artefact, Manifest
-from storekeeper_training.bootstrap import Comparison
 from storekeeper_training.dataset import Dataset
-from storekeeper_training.evaluate import Evaluation
+from storekeeper_training.problems import Compared, Decision
 from storekeeper_training.split import Split
 
-Probabilities = npt.NDArray[np.float64]
+Predictions = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,24 +25,30 @@ class ModelResult:
     artefact, manifest
         Where it lies and what it says of itself.
     validation, test
-        Its figures on the two periods, at the threshold chosen on validation.
+        Its figures on the two periods, an `Evaluation` of chances or a `QuantityEvaluation`, with the threshold or
+        the interval that validation gave.
     probabilities
-        `(n_test,) float64`, in the order of the split's test rows.
+        `(n_test,) float64`, in the order of the split's test rows: what it predicts, chances or quantities.
     reused
         Whether it had been trained before and was taken as it was.
     """
 
     artefact: Artefact
     manifest: Manifest
-    validation: Evaluation
-    test: Evaluation
-    probabilities: Probabilities
+    validation: Any
+    test: Any
+    probabilities: Predictions
     reused: bool
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self.manifest.model
+
+    @property
+    def decision(self) -> Decision:
+        """What was read off validation when it was trained."""
+        return Decision(self.manifest.threshold, self.manifest.interval)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class TrainResult:
     split: Split
     models: tuple[ModelResult, ...]
     report: Path
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[Compared, ...] = ()
     allowed_lints: tuple[str, ...] = ()
 
     @property
@@ -78,14 +83,14 @@ class TrainResult:
 
     def as_dict(self) -> Mapping[str, Any]:
         """The run for machines: plain values only."""
-        labels = self.dataset.labels
+        labels, problem = self.dataset.labels, self.dataset.problem
         return {
             "task": self.dataset.task.name,
             "dataset_hash": self.dataset.manifest["dataset_hash"],
             "definition_hash": self.dataset.manifest["definition_hash"],
             "split": {
                 **{
-                    name: {"rows": len(rows), "positives": int(labels[rows].sum())}
+                    name: {"rows": len(rows), **problem.count_labels(labels[rows])}
                     for name, rows in self.split.parts.items()
                 },
                 "train_end": self.split.train_end.isoformat(),

@@ -22,14 +22,13 @@ from storekeeper.artefact import (
 )
 from storekeeper.clock import Clock
 from storekeeper.errors import CheckFailedError, DataError, NotFoundError, listing
-from storekeeper_training.bootstrap import Comparison, PairedBootstrap
 from storekeeper_training.cost import Cost, measure
 from storekeeper_training.dataset import Dataset, read_dataset
 from storekeeper_training.dataset_folder import note_allowed
-from storekeeper_training.evaluate import Evaluation, best_threshold, evaluate
 from storekeeper_training.fingerprint import training_hash
 from storekeeper_training.lint import Evidence, check_names, refuse, run_lints
-from storekeeper_training.models import MODEL_NAMES, Fitted, Model, Sample, find_models, package_versions
+from storekeeper_training.models import Fitted, Model, Sample, default_models, find_models, package_versions
+from storekeeper_training.problems import Compared, Decision, Figures, Judge, Truth
 from storekeeper_training.progress import StageProgress, silent
 from storekeeper_training.report import write_report
 from storekeeper_training.result import ModelResult, TrainResult
@@ -39,7 +38,7 @@ from storekeeper_training.tasks import Task
 # How far a reloaded model may be from the trained one.
 TOLERANCE = 1e-5
 
-Probabilities = npt.NDArray[np.float64]
+Predictions = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +48,7 @@ class _Run:
     dataset: Dataset
     split: Split
     samples: dict[str, Sample]
+    judge: Judge
     code_hash: str
     models_dir: Path
     seed: int
@@ -61,7 +61,7 @@ def train(
     dataset_folder: Path,
     models_dir: Path,
     reports_dir: Path,
-    models: Sequence[str] = MODEL_NAMES,
+    models: Sequence[str] | None = None,
     *,
     seed: int = 0,
     reuse: bool = True,
@@ -81,7 +81,7 @@ def train(
     models_dir, reports_dir
         Where artefacts and the report go.
     models
-        Names of models; all four by default.
+        Names of models; by default those that the task's kind has by default.
     seed
         The seed of every random choice: the same dataset and seed give the same figures.
     reuse
@@ -103,7 +103,7 @@ def train(
     UsageError
         If a package is missing (the message names the extra) or the dataset is too short to be split.
     DataError
-        If the dataset is damaged, or a period lacks a class.
+        If the dataset is damaged, or all labels of a period are the same.
     CheckFailedError
         If a lint says that the dataset leaks, before anything is trained; or if a saved model, read back, predicts
         otherwise than the trained one: nothing is then kept of it.
@@ -147,7 +147,7 @@ def evaluate_trained(
     missing = [name for name in wanted or [] if name not in found]
     if missing or not found:
         raise NotFoundError(
-            f"Models {listing(missing or MODEL_NAMES)} were not trained on dataset '{dataset_folder.name}'. "
+            f"Models {listing(missing or default_models(task))} were not trained on dataset '{dataset_folder.name}'. "
             f"Trained on it: {listing(found)}. Train them: storekeeper train {task.name}."
         )
     results = [_reload(run, found[name]) for name in wanted or found]
@@ -166,8 +166,23 @@ def _prepare(task: Task, folder: Path, models_dir: Path, seed: int, clock: Clock
     split = split_by_shares(dataset.timestamps, task.horizon, task.shares)
     labels = dataset.labels
     samples = {name: Sample(dataset.columns(rows), labels[rows]) for name, rows in split.parts.items()}
-    _check_classes(samples)
-    return _Run(dataset, split, samples, training_hash(task), models_dir, seed, clock or Clock())
+    for name, sample in samples.items():
+        dataset.problem.check_period(name, sample.labels)
+    judge = dataset.problem.judge(_truth(dataset, split, samples))
+    return _Run(dataset, split, samples, judge, training_hash(task), models_dir, seed, clock or Clock())
+
+
+def _truth(dataset: Dataset, split: Split, samples: dict[str, Sample]) -> Truth:
+    """What happened, for whoever measures the models."""
+    keys = [dataset.entity_codes(column.name) for column in dataset.task.entity_keys]
+    series = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return Truth(
+        labels={name: sample.labels for name, sample in samples.items()},
+        times={name: dataset.timestamps[rows] for name, rows in split.parts.items()},
+        series={name: series[rows] for name, rows in split.parts.items()},
+        drawn=keys[0][split.test],
+        horizon=dataset.task.horizon,
+    )
 
 
 def _lint(
@@ -194,15 +209,12 @@ def _report(run: _Run, results: list[ModelResult], reports_dir: Path, progress: 
     return result
 
 
-def _compare(run: _Run, results: Sequence[ModelResult]) -> tuple[Comparison, ...]:
+def _compare(run: _Run, results: Sequence[ModelResult]) -> tuple[Compared, ...]:
     """The best model against each other on the test period, drawn by the first entity key."""
     if len(results) < 2:
         return ()
-    key = run.dataset.task.entity_keys[0].name
-    entities = run.dataset.table[key].combine_chunks().dictionary_encode().indices.to_numpy()[run.split.test]
-    bootstrap = PairedBootstrap(run.samples["test"].labels, entities, run.seed)
     best, *others = [(model.name, model.probabilities) for model in results]
-    return bootstrap.compare(best, others)
+    return run.judge.compare(best, others, run.seed)
 
 
 def _result(run: _Run, model: Model, reuse: bool, progress: StageProgress) -> ModelResult:
@@ -214,8 +226,7 @@ def _result(run: _Run, model: Model, reuse: bool, progress: StageProgress) -> Mo
     fitted, cost = measure(lambda: _fit(run, model, progress))
     progress(model.name, 1, 1, "evaluating")
     result = _save(run, model, fitted, cost)
-    figures = f"AUC {result.validation.auc:.4f}, AP {result.validation.average_precision:.4f} on validation"
-    progress(model.name, 1, 1, figures)
+    progress(model.name, 1, 1, f"{run.dataset.problem.tell(result.validation)} on validation")
     return result
 
 
@@ -228,16 +239,16 @@ def _fit(run: _Run, model: Model, progress: StageProgress) -> Fitted:
 def _save(run: _Run, model: Model, fitted: Fitted, cost: Cost) -> ModelResult:
     """Evaluate a fitted model and write its artefact, checked before it gets its name."""
     predicted = {name: fitted.predict(run.samples[name].columns) for name in ("validation", "test")}
-    threshold = best_threshold(run.samples["validation"].labels, predicted["validation"])
-    validation, test = (evaluate(run.samples[name].labels, p, threshold) for name, p in predicted.items())
-    manifest = _manifest(run, model, fitted, cost, validation, test)
+    decision = run.judge.decide(predicted["validation"])
+    validation, test = (run.judge.evaluate(name, p, decision) for name, p in predicted.items())
+    manifest = _manifest(run, model, fitted, cost, decision, validation, test)
     check = partial(_check_parity, columns=run.samples["validation"].columns, expected=predicted["validation"])
     artefact = write_artefact(run.models_dir, manifest, fitted.save, check)
     return ModelResult(artefact, read_manifest(artefact.path), validation, test, predicted["test"], reused=False)
 
 
 def _manifest(
-    run: _Run, model: Model, fitted: Fitted, cost: Cost, validation: Evaluation, test: Evaluation
+    run: _Run, model: Model, fitted: Fitted, cost: Cost, decision: Decision, validation: Figures, test: Figures
 ) -> Manifest:
     task, record = run.dataset.task, run.dataset.manifest
     return Manifest(
@@ -253,7 +264,7 @@ def _manifest(
         inputs=tuple(column for column in run.dataset.inputs if column.name in fitted.encoder.input_names),
         entity_keys=task.entity_keys,
         request_columns=task.request_columns,
-        threshold=validation.threshold,
+        threshold=decision.threshold,
         selection_metric=task.selection_metric,
         metrics={"validation": validation.as_dict(), "test": test.as_dict()},
         created_at=run.clock.now(),
@@ -263,12 +274,15 @@ def _manifest(
         parameters=fitted.parameters,
         packages=_packages(model),
         allowed_lints=run.allowed_lints,
+        kind=task.kind,
+        selection_greater=run.dataset.problem.metric(task.selection_metric).aim > 0,
+        interval=decision.interval,
     )
 
 
-def _check_parity(folder: Path, columns: Columns, expected: Probabilities) -> None:
-    """Read the model back as serving will and compare."""
-    furthest = float(np.abs(load_predictor(folder).predict(columns) - expected).max())
+def _check_parity(folder: Path, columns: Columns, expected: Predictions) -> None:
+    """Read the model back as serving will and compare; quantities beyond 1 by their size."""
+    furthest = float((np.abs(load_predictor(folder).predict(columns) - expected) / np.maximum(expected, 1.0)).max())
     if not furthest <= TOLERANCE:
         raise CheckFailedError(
             f"The saved model, read back, differs from the trained one by {furthest:.3g}; allowed is {TOLERANCE:g}. "
@@ -295,24 +309,14 @@ def _find_same(run: _Run, model: Model) -> Artefact | None:
 def _reload(run: _Run, artefact: Artefact) -> ModelResult:
     """The result of a kept model: it predicts again, so that the report shows this very artefact."""
     predictor = load_predictor(artefact.path)
-    threshold = predictor.manifest.threshold
+    decision = Decision(predictor.manifest.threshold, predictor.manifest.interval)
     predicted = {name: predictor.predict(run.samples[name].columns) for name in ("validation", "test")}
-    validation, test = (evaluate(run.samples[name].labels, p, threshold) for name, p in predicted.items())
+    validation, test = (run.judge.evaluate(name, p, decision) for name, p in predicted.items())
     return ModelResult(artefact, predictor.manifest, validation, test, predicted["test"], reused=True)
 
 
 def _packages(model: Model) -> dict[str, str]:
     return {"numpy": version("numpy"), **package_versions(model)}
-
-
-def _check_classes(samples: dict[str, Sample]) -> None:
-    """Refuse a period that nothing can be learnt from or measured on, before any model is fitted."""
-    for name, sample in samples.items():
-        if sample.labels.min() == sample.labels.max():
-            raise DataError(
-                f"The {name} period has {len(sample.labels)} rows, all with label {sample.labels[0]}. "
-                f"Both classes are needed: build a larger or longer dataset."
-            )
 
 
 def _run_hash(results: Sequence[ModelResult]) -> str:

@@ -4,7 +4,8 @@ from storekeeper.artefact.categorical_column import CategoricalColumn
 from storekeeper.artefact.columns import Columns, Values
 from storekeeper.artefact.encoder import Encoder, LeftOut, read_encoder
 from storekeeper.artefact.folder import Artefact, best_artefact, find_artefact, list_artefacts, write_artefact
-from storekeeper.artefact.manifest import FORMAT_VERSION, Column, InputColumn, Manifest, read_manifest
+from storekeeper.artefact.interval import Interval
+from storekeeper.artefact.manifest import FORMAT_VERSION, Column, InputColumn, Kind, Manifest, read_manifest
 from storekeeper.artefact.numeric_column import NumericColumn
 from storekeeper.artefact.runtime import Predictor, load_predictor
 
@@ -16,6 +17,8 @@ __all__ = [
     "Columns",
     "Encoder",
     "InputColumn",
+    "Interval",
+    "Kind",
     "LeftOut",
     "Manifest",
     "NumericColumn",

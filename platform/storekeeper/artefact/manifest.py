@@ -10,13 +10,16 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from storekeeper.artefact.document import read_document, write_document
+from storekeeper.artefact.interval import Interval
 from storekeeper.errors import DataError
 
 FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 
 Origin = Literal["feature", "entity", "request"]
-Runtime = Literal["xgboost", "onnx", "logistic", "rule"]
+Runtime = Literal["xgboost", "xgboost-scaled", "onnx", "logistic", "rule", "log-linear", "weighted-sum"]
+#: What a model predicts: a chance, a number of units, an order of items.
+Kind = Literal["binary", "quantity", "ranking"]
 
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
@@ -81,9 +84,10 @@ class Manifest:
     entity_keys, request_columns
         What a caller gives: keys, and request-time context.
     threshold
-        The probability from which on the answer is yes; chosen on the validation period.
+        The probability from which on the answer is yes; chosen on the validation period. None where no chance is
+        predicted.
     selection_metric
-        The validation metric by which models of this task are compared; greater is better.
+        The validation metric by which models of this task are compared.
     metrics
         Figures by period (`validation`, `test`) and name; null where undefined.
     parameters
@@ -98,6 +102,12 @@ class Manifest:
         What the fit cost.
     allowed_lints
         Names of the lints whose errors were let pass when it was trained: its dataset may leak.
+    kind
+        What is predicted.
+    selection_greater
+        Whether the greater figure of `selection_metric` is the better one; of errors it is the smaller.
+    interval
+        How far what happens may be from a quantity that is predicted; learnt on the validation period.
     """
 
     format_version: int
@@ -112,7 +122,7 @@ class Manifest:
     inputs: tuple[InputColumn, ...]
     entity_keys: tuple[Column, ...]
     request_columns: tuple[Column, ...]
-    threshold: float
+    threshold: float | None
     selection_metric: str
     metrics: Mapping[str, Mapping[str, float | None]]
     created_at: datetime
@@ -122,13 +132,18 @@ class Manifest:
     parameters: Mapping[str, str | float | int | bool | None] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     allowed_lints: tuple[str, ...] = ()
+    kind: Kind = "binary"
+    selection_greater: bool = True
+    interval: Interval | None = None
 
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
         """Refuse what no reader could use."""
-        if not 0.0 <= self.threshold <= 1.0:
+        if self.kind == "binary" and (self.threshold is None or not 0.0 <= self.threshold <= 1.0):
             raise DataError(f"threshold must be a probability. Received: {self.threshold}.")
+        if self.kind != "binary" and self.threshold is not None:
+            raise DataError(f"Only a chance has a threshold, not a {self.kind}. Received: {self.threshold}.")
         if self.version < 1:
             raise DataError(f"version must be 1 or more. Received: {self.version}.")
         if self.created_at.tzinfo is None:
@@ -137,10 +152,17 @@ class Manifest:
         if not names or len(set(names)) != len(names):
             raise DataError(f"inputs must be distinct and at least one. Received: {names}.")
 
+    @property
+    def selection_figure(self) -> float | None:
+        """The validation figure by which this model is compared; None where undefined."""
+        return self.metrics.get("validation", {}).get(self.selection_metric)
+
     def selection_value(self) -> float:
-        """The validation figure by which this model is compared; minus infinity where undefined."""
-        value = self.metrics.get("validation", {}).get(self.selection_metric)
-        return float("-inf") if value is None else value
+        """That figure, turned so that greater is better; minus infinity where undefined."""
+        figure = self.selection_figure
+        if figure is None:
+            return float("-inf")
+        return figure if self.selection_greater else -figure
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into an artefact's folder."""

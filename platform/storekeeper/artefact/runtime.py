@@ -13,15 +13,22 @@ import numpy as np
 
 from storekeeper.artefact.columns import Columns
 from storekeeper.artefact.encoder import Encoder, Matrix, read_encoder
-from storekeeper.artefact.formulas import Probabilities, read_linear, read_rule
+from storekeeper.artefact.formulas import (
+    Probabilities,
+    read_linear,
+    read_log_linear,
+    read_rule,
+    read_weighted_sum,
+)
 from storekeeper.artefact.manifest import Manifest, Runtime, read_manifest
 from storekeeper.errors import DataError, NotFoundError, UsageError, listing
 
 XGBOOST_FILE = "model.ubj"
 ONNX_FILE = "model.onnx"
+LEVEL_FILE = "level.json"
 
 Scorer = Callable[[Matrix], Probabilities]
-"""`(n_rows, n_encoded) float32` to probabilities `(n_rows,) float64`."""
+"""`(n_rows, n_encoded) float32` to probabilities, or quantities, `(n_rows,) float64`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Predictor:
     encoder
         Columns to matrix.
     scorer
-        Matrix to probabilities. Safe to call from several threads.
+        Matrix to probabilities or quantities. Safe to call from several threads.
     """
 
     manifest: Manifest
@@ -43,7 +50,7 @@ class Predictor:
     scorer: Scorer
 
     def predict(self, columns: Columns) -> Probabilities:
-        """Probabilities `(n_rows,) float64` in the order of the rows.
+        """Probabilities, or numbers where quantities are predicted: `(n_rows,) float64` in the order of the rows.
 
         Parameters
         ----------
@@ -93,6 +100,16 @@ def _load_xgboost(folder: Path) -> Scorer:
     return score
 
 
+def _load_scaled_xgboost(folder: Path) -> Scorer:
+    """Trees that say by how much a level, a sum of inputs, is to be multiplied."""
+    level, factor = read_weighted_sum(folder, LEVEL_FILE), _load_xgboost(folder)
+
+    def score(matrix: Matrix) -> Probabilities:
+        return level(matrix) * factor(matrix)
+
+    return score
+
+
 def _load_onnx(folder: Path) -> Scorer:
     """An ONNX session on one thread."""
     path = _weights(folder, ONNX_FILE)
@@ -137,7 +154,10 @@ def _package(package: str, runtime: str) -> Any:
 
 _SCORERS: Mapping[Runtime, Callable[[Path], Scorer]] = {
     "xgboost": _load_xgboost,
+    "xgboost-scaled": _load_scaled_xgboost,
     "onnx": _load_onnx,
     "logistic": read_linear,
     "rule": read_rule,
+    "log-linear": read_log_linear,
+    "weighted-sum": read_weighted_sum,
 }

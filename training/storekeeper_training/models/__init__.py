@@ -4,21 +4,32 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from storekeeper.errors import NotFoundError, UsageError, listing
+from storekeeper_training.models.boosted_quantities import BoostedQuantities
 from storekeeper_training.models.boosted_trees import BoostedTrees
+from storekeeper_training.models.forecast import FeatureForecast
 from storekeeper_training.models.logistic import Logistic
 from storekeeper_training.models.model import FitProgress, Fitted, Model, Sample
+from storekeeper_training.models.poisson import PoissonRegression
 from storekeeper_training.models.reference_network import ReferenceNetwork
 from storekeeper_training.models.rule import Rule
 from storekeeper_training.tasks import Task
 
+#: What is trained by default where the label is a chance.
 MODEL_NAMES = ("rule", "logistic", "xgboost", "dnn-reference")
 
 # The same package under another name: the build without GPU code.
 _EQUIVALENTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
 
 
-def find_models(task: Task, names: Iterable[str] = MODEL_NAMES) -> tuple[Model, ...]:
-    """The models of these names, in the order given, ready to fit this task.
+def default_models(task: Task) -> tuple[str, ...]:
+    """Names of the models that are trained for a task when none is named."""
+    if task.kind == "quantity":
+        return tuple(model.name for model in _quantity_models(task))
+    return MODEL_NAMES
+
+
+def find_models(task: Task, names: Iterable[str] | None = None) -> tuple[Model, ...]:
+    """The models of these names, in the order given, ready to fit this task; by default its `default_models`.
 
     Raises
     ------
@@ -27,23 +38,33 @@ def find_models(task: Task, names: Iterable[str] = MODEL_NAMES) -> tuple[Model, 
     UsageError
         If a model's package is not installed; the message names the extra that brings it.
     """
-    rules: tuple[Model, ...] = (Rule(task.rule),) if task.rule else ()
-    available: dict[str, Model] = {
-        model.name: model
-        for model in (
-            *rules,
-            Logistic(task.selection_metric),
-            BoostedTrees(left_out=task.calendar_features),
-            ReferenceNetwork(),
-        )
-    }
-    chosen = tuple(dict.fromkeys(names))
+    fitting = _quantity_models(task) if task.kind == "quantity" else _chance_models(task)
+    available = {model.name: model for model in fitting}
+    chosen = tuple(dict.fromkeys(default_models(task) if names is None else names))
     if unknown := [name for name in chosen if name not in available]:
         raise NotFoundError(f"There is no model {listing(unknown)}. Models: {listing(available)}.")
     models = tuple(available[name] for name in chosen)
     for model in models:
         package_versions(model)
     return models
+
+
+def _chance_models(task: Task) -> tuple[Model, ...]:
+    rules: tuple[Model, ...] = (Rule(task.rule),) if task.rule else ()
+    return (
+        *rules,
+        Logistic(task.selection_metric),
+        BoostedTrees(left_out=task.calendar_features),
+        ReferenceNetwork(),
+    )
+
+
+def _quantity_models(task: Task) -> tuple[Model, ...]:
+    return (
+        *(FeatureForecast(forecast) for forecast in task.forecasts),
+        PoissonRegression(),
+        BoostedQuantities(task.level, left_out=task.calendar_features),
+    )
 
 
 def package_versions(model: Model) -> dict[str, str]:
@@ -71,14 +92,18 @@ def _installed(package: str, model: Model) -> str:
 
 __all__ = [
     "MODEL_NAMES",
+    "BoostedQuantities",
     "BoostedTrees",
+    "FeatureForecast",
     "FitProgress",
     "Fitted",
     "Logistic",
     "Model",
+    "PoissonRegression",
     "ReferenceNetwork",
     "Rule",
     "Sample",
+    "default_models",
     "find_models",
     "package_versions",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from storekeeper.artefact.manifest import Runtime
 from storekeeper.artefact.runtime import Scorer
 
 Probabilities = npt.NDArray[np.float64]
+Predictions = npt.NDArray[np.float64]
 Parameters = Mapping[str, str | float | int | bool | None]
 
 
@@ -32,11 +33,11 @@ class Sample:
     columns
         Inputs by name, each of n rows.
     labels
-        `(n,) int8` of 0 and 1.
+        `(n,)`: int8 of 0 and 1, or float64 of units where quantities are predicted.
     """
 
     columns: Columns
-    labels: npt.NDArray[np.int8]
+    labels: npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Fitted:
     encoder
         Columns to matrix, fitted on the training rows.
     scorer
-        Matrix to probabilities.
+        Matrix to probabilities or quantities.
     runtime
         What will run it once it is saved.
     write
@@ -64,7 +65,7 @@ class Fitted:
     parameters: Parameters
 
     def predict(self, columns: Columns) -> Probabilities:
-        """Probabilities `(n_rows,) float64`, in the order of the rows."""
+        """Probabilities or quantities `(n_rows,) float64`, in the order of the rows."""
         return self.scorer(self.encoder.transform(columns))
 
     def save(self, folder: Path) -> None:

@@ -17,6 +17,7 @@ Kind = Literal["binary", "quantity", "ranking"]
 LABEL_TYPES: Mapping[Kind, str] = {"binary": "int64", "quantity": "double", "ranking": "list<item: int64>"}
 
 _BINARY_METRICS = ("auc", "average_precision")
+_QUANTITY_METRICS = ("rmsse", "mase", "wape", "rmse", "mae")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -34,6 +35,25 @@ class RuleBaseline:
 
     feature: str
     direction: Literal["rising", "falling"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A forecast that needs no model: a feature times a weight.
+
+    Attributes
+    ----------
+    name
+        Its name in the leaderboard.
+    feature
+        One numeric feature of the task's service, such as last week's units.
+    weight
+        What it counts: a sum of four weeks, 0.25.
+    """
+
+    name: str
+    feature: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +125,13 @@ class Task:
     rule
         The baseline that must be beaten; needed where `kind` is `binary`.
     selection_metric
-        The validation metric by which models are compared: for chances `auc` or `average_precision`.
+        The validation metric by which models are compared: for chances `auc` or `average_precision`, for quantities
+        `rmsse`, `mase`, `wape`, `rmse` or `mae`.
+    forecasts
+        Where `kind` is `quantity`: the baselines that must be beaten.
+    level
+        Where `kind` is `quantity`: a feature about which quantities lie, in the label's unit. Trees learn by what it
+        is to be multiplied, so that they need not learn every size anew.
     """
 
     name: str
@@ -125,6 +151,8 @@ class Task:
     kind: Kind = "binary"
     events: tuple[str | tuple[str, ...], ...] = ()
     shares: Shares = Shares()
+    forecasts: tuple[Forecast, ...] = ()
+    level: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -136,6 +164,11 @@ class Task:
             raise UsageError(
                 f"Task '{self.name}' predicts a chance: it needs a rule, and a selection_metric of "
                 f"{listing(_BINARY_METRICS)}. Received: {self.rule}, '{self.selection_metric}'."
+            )
+        if self.kind == "quantity" and not (self.forecasts and self.selection_metric in _QUANTITY_METRICS):
+            raise UsageError(
+                f"Task '{self.name}' predicts a quantity: it needs forecasts as baselines, and a selection_metric of "
+                f"{listing(_QUANTITY_METRICS)}. Received: {self.forecasts}, '{self.selection_metric}'."
             )
         known = {column.name for column in (*self.entity_keys, *self.request_columns)}
         if unknown := [name for name in self.spine_inputs if name not in known]:
