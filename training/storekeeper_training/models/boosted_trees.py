@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from storekeeper.artefact import Encoder, LeftOut
 from storekeeper.artefact.encoder import Matrix
@@ -16,6 +17,7 @@ from storekeeper_training.models.model import FitProgress, Fitted, Probabilities
 
 # A tree that sees fewer inputs than this can't find how they act together.
 _MIN_COLUMNS = 8
+_LEAST_SHARE = 1 / 200
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class BoostedTrees:
     ----------
     depth, learning_rate, row_share, column_share, min_child_weight, penalty
         XGBoost's max_depth, eta, subsample, colsample_bytree, min_child_weight and lambda. A tree sees eight columns
-        at least, where there are as many.
+        at least, where there are as many. On few rows the weight is less: a two-hundredth of all that there is.
     max_trees, patience
         How many trees at most, and after how many without gain on validation it stops.
     threads
@@ -57,7 +59,7 @@ class BoostedTrees:
         train_matrix = xgboost.QuantileDMatrix(encoder.transform(train.columns), train.labels)
         later = xgboost.QuantileDMatrix(encoder.transform(validation.columns), validation.labels, ref=train_matrix)
         booster = xgboost.train(
-            self._settings(seed, len(encoder.output_names)),
+            self._settings(seed, len(encoder.output_names), train.labels),
             train_matrix,
             num_boost_round=self.max_trees,
             evals=[(later, "validation")],
@@ -86,7 +88,10 @@ class BoostedTrees:
         reasons = tuple(LeftOut(name, "grows with the calendar") for name in names if name in self.left_out)
         return replace(encoder, left_out=(*encoder.left_out, *reasons))
 
-    def _settings(self, seed: int, width: int) -> dict[str, Any]:
+    def _settings(self, seed: int, width: int, labels: npt.NDArray[np.int8]) -> dict[str, Any]:
+        rate = float(labels.mean())
+        # The weight of a row is its second derivative, which is at first that of the common rate.
+        weight = len(labels) * rate * (1 - rate)
         return {
             "objective": "binary:logistic",
             "eval_metric": "logloss",
@@ -95,7 +100,7 @@ class BoostedTrees:
             "eta": self.learning_rate,
             "subsample": self.row_share,
             "colsample_bytree": min(1.0, max(self.column_share, _MIN_COLUMNS / width)),
-            "min_child_weight": self.min_child_weight,
+            "min_child_weight": min(self.min_child_weight, _LEAST_SHARE * weight),
             "lambda": self.penalty,
             "nthread": self.threads,
             "seed": seed,
