@@ -190,7 +190,7 @@ def test_the_catalogue_is_made_of_the_lines(settings: Settings) -> None:
     """The id is the code in base 36, the title its most frequent description; what is unknown is null."""
     load(
         settings,
-        line(Description="wrong"),
+        line(Description="A SLIP"),
         *[line(InvoiceNo=f"53637{n}", Description=" LONDON BUS COFFEE MUG ") for n in range(2)],
         line(StockCode="DCGSSBOY", Description=None),
     )

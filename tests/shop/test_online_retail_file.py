@@ -127,6 +127,7 @@ def test_the_command_loads_from_a_path(
         ("JUMBO BAG RED RETROSPOT", ("bags", "BAG")),
         ("SET OF 3 CAKE TINS PANTRY DESIGN", ("tins", "TINS")),
         ("JAM MAKING SET WITH JARS", ("bottles and jars", "JARS")),
+        ("WHITE WITH METAL BAG CHARM", ("jewellery", "CHARM")),
         ("MUG WITH CANDLE", ("cups and mugs", "MUG")),
         ("RETROSPOT HEART MUG", ("cups and mugs", "MUG")),
         ("heart of wicker small", ("hearts and stars", "HEART")),
