@@ -46,6 +46,12 @@ class ReplayedShop:
         self.now = now
         self._patch.setenv(CLOCK_VARIABLE, now.isoformat())
 
+    @property
+    def state_lies_in(self) -> str:
+        """The backend's name."""
+        backend = self.store._get_provider().online_store.backend(self.store.config)
+        return type(backend).__name__.removesuffix("Backend").lower()
+
     def go_to(self, now: datetime, ahead: timedelta = timedelta(0)) -> None:
         """Push what arrives until `now`, as the senders' clocks have it, which are somewhat ahead.
 
