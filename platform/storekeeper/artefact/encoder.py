@@ -36,7 +36,8 @@ class LeftOut:
 class Encoder:
     """Columns to matrix, as data.
 
-    The outputs are, in order: those of each numeric column, one for each null indicator, then the categories.
+    The outputs are, in order: those of each numeric column, one for each null indicator, then the categories; or
+    those of each part.
 
     Attributes
     ----------
@@ -44,38 +45,47 @@ class Encoder:
         What is read and how.
     left_out
         What was in the dataset and is not read.
+    parts
+        Encoders whose matrices stand side by side, of several models that are one: then nothing else is read.
     """
 
     numeric: tuple[NumericColumn, ...] = ()
     categorical: tuple[CategoricalColumn, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    parts: tuple["Encoder", ...] = ()
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
         """Refuse an encoder whose outputs would be undefined."""
-        names = self.input_names
-        if not names or len(set(names)) != len(names):
-            raise DataError(f"An encoder reads at least one column, each once. Received: {list(names)}.")
+        names = [*(column.name for column in self.numeric), *(column.name for column in self.categorical)]
+        if bool(names) == bool(self.parts) or len(set(names)) != len(names):
+            raise DataError(
+                f"An encoder reads at least one column, each once, or else has parts. "
+                f"Received: {names} and {len(self.parts)} parts."
+            )
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The columns that `transform` needs, in order."""
-        return (*(column.name for column in self.numeric), *(column.name for column in self.categorical))
+        names = [*(column.name for column in self.numeric), *(column.name for column in self.categorical)]
+        return tuple(dict.fromkeys([*names, *(name for part in self.parts for name in part.input_names)]))
 
     @cached_property
     def output_names(self) -> tuple[str, ...]:
         """The name of each column of the matrix."""
         names = [name for column in self.numeric for name in column.output_names]
         names += [f"{column.name} is null" for column in self.numeric if column.indicator]
-        return (*names, *(name for column in self.categorical for name in column.output_names))
+        names += [name for column in self.categorical for name in column.output_names]
+        return (*names, *(name for part in self.parts for name in part.output_names))
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
         """For each column of the matrix, the input that it comes from."""
         names = [column.name for column in self.numeric for _ in range(column.width)]
         names += [column.name for column in self.numeric if column.indicator]
-        return (*names, *(column.name for column in self.categorical for _ in range(column.width)))
+        names += [column.name for column in self.categorical for _ in range(column.width)]
+        return (*names, *(name for part in self.parts for name in part.sources))
 
     def transform(self, columns: Columns) -> Matrix:
         """Encode rows.
@@ -98,6 +108,8 @@ class Encoder:
             If a column is missing, of another length, or of a kind that can't be encoded.
         """
         n_rows = require_columns(columns, self.input_names)
+        if self.parts:
+            return np.hstack([part.transform(columns) for part in self.parts])
         matrix = np.zeros((n_rows, len(self.output_names)), dtype=np.float32)
         at = self._fill_numeric(columns, matrix) if self.numeric else 0
         for column in self.categorical:

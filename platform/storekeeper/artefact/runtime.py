@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from storekeeper.artefact.blend import member_folder, read_blend
 from storekeeper.artefact.columns import Columns
 from storekeeper.artefact.encoder import Encoder, Matrix, read_encoder
 from storekeeper.artefact.formulas import (
@@ -132,6 +133,23 @@ def _load_onnx(folder: Path) -> Scorer:
     return score
 
 
+def _load_blend(folder: Path) -> Scorer:
+    """Each member on its part of the matrix."""
+    mixture, parts = read_blend(folder), read_encoder(folder).parts
+    if len(parts) != len(mixture.members):
+        raise DataError(
+            f"'{folder}' blends {len(mixture.members)} models and encodes for {len(parts)}: train it again."
+        )
+    scorers = [_SCORERS[member.runtime](member_folder(folder, member.model)) for member in mixture.members]
+    ends = np.cumsum([len(part.output_names) for part in parts])[:-1]
+
+    def score(matrix: Matrix) -> Probabilities:
+        blocks = map(np.ascontiguousarray, np.split(matrix, ends, axis=1))
+        return mixture([run(block) for run, block in zip(scorers, blocks, strict=True)])
+
+    return score
+
+
 def _weights(folder: Path, name: str) -> str:
     """The path of a file of weights, which the libraries want as text."""
     path = folder / name
@@ -160,4 +178,5 @@ _SCORERS: Mapping[Runtime, Callable[[Path], Scorer]] = {
     "rule": read_rule,
     "log-linear": read_log_linear,
     "weighted-sum": read_weighted_sum,
+    "blend": _load_blend,
 }
