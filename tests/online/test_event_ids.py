@@ -144,8 +144,22 @@ def test_a_declared_id_is_all_that_counts() -> None:
     numbered = EVENTS.append_column("number", pa.array([5, None, 5]))
     ids = _ids(numbered, id_column="number")
     assert (ids[0], ids[1]) == (ids[2], _ids(EVENTS)[1])
-    texts = EVENTS.select(["at"]).append_column("number", pa.array(["5", "a", "b"]))
+    texts = EVENTS.select(["at"]).append_column("number", pa.array(["05", "a", "b"]))
     assert len({*_ids(texts, id_column="number"), *ids}) == 5
+
+
+@pytest.mark.parametrize("number", [0, 5, -7, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_declared_id_is_the_same_as_text_and_as_number(number: int, type_: pa.DataType) -> None:
+    """JSON's "5" is the 5 of a database; what isn't written as a number is, or doesn't fit 64 bits, is a text."""
+    texts = [str(number), None, f"0{number}", f"{number} ", "-0", str(2**63), "9" * 19]
+    ids = pa.chunked_array([pa.array(texts, pa.string())])
+    given = pa.table({"at": pa.array([NOW] * len(texts), TIME), "id": ids.cast(type_)})
+    given = pa.concat_tables([given, *([EVENTS] * 3)], promote_options="default").slice(0, len(texts))
+    own = pa.table({"at": pa.array([NOW], TIME), "id": pa.array([number])})
+    found = _ids(given, id_column="id")
+    assert [id_ == _ids(own, id_column="id")[0] for id_ in found] == [True] + [False] * 6
+    assert len(set(found)) == len(texts)
 
 
 def test_other_columns_tell_apart_what_has_one_content() -> None:

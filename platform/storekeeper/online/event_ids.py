@@ -8,7 +8,7 @@ import pyarrow as pa
 from storekeeper.definitions import ViewPlan
 from storekeeper.definitions.event_id import event_id_column
 from storekeeper.history.columns import require_columns
-from storekeeper.online.event_words import Words, column_words, digests, is_null
+from storekeeper.online.event_words import Words, column_words, digests, id_words, is_null
 
 __all__ = ["content_of", "event_id_column", "event_ids"]
 
@@ -30,7 +30,9 @@ def event_ids(
     knowledge time is no part of it: who tells an event again, be it a retry or a nightly load, tells it later. Two
     events that are equal in all of that need a column of ids.
 
-    Numbers are compared as numbers (`1` is `1.0`, and true), NaN is null, timestamps are microseconds in UTC.
+    Numbers are compared as numbers (`1` is `1.0`, and true), NaN is null, timestamps are microseconds in UTC. A
+    declared id that is a text is compared as the number that it writes, if it does: senders' JSON and their database
+    differ.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def event_ids(
         return _content_ids(events, plan, others, words)
     require_columns(events, [id_column], "events")
     ids = events.column(id_column)
-    found = _digests(plan.source.name, [words(id_column, ids)])
+    found = _digests(plan.source.name, [id_words(ids, words(id_column, ids))])
     nulls = np.flatnonzero(is_null(ids))
     if len(nulls):
         unnamed = _content_ids(events.take(pa.array(nulls)), plan, others, column_words)

@@ -16,6 +16,8 @@ Words = Callable[[str, pa.ChunkedArray], np.ndarray]
 _ID_BYTES = 16
 _ABSENT, _WHOLE, _FRACTION = 0, 1, 2
 _LARGEST_WHOLE = 2.0**63
+# As a number is written; others, such as `007`, are texts alone.
+_WRITTEN_NUMBER = r"^(0|-?[1-9][0-9]{0,18})$"
 
 
 class SharedWords:
@@ -82,6 +84,29 @@ def column_words(name: str, column: pa.ChunkedArray) -> np.ndarray:
         return _text_words(pa.chunked_array([pa.array(texts, pa.string())]))
     words[is_null(column)] = 0
     return words
+
+
+def id_words(column: pa.ChunkedArray, words: np.ndarray) -> np.ndarray:
+    """Words of a column of ids: a text that writes a whole number of 64 bits is that number.
+
+    A sender's `"5"` is the `5` that a database has, and the other way round.
+
+    Parameters
+    ----------
+    words
+        As of `column_words`; it stays as it is.
+    """
+    type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if column_kind(type_) != "string":
+        return words
+    texts = column.cast(type_)
+    written = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _WRITTEN_NUMBER), False).to_numpy())
+    rows = np.flatnonzero(written)
+    numbers = [int(text) for text in texts.filter(pa.array(written)).to_pylist()]
+    fits = [-(2**63) <= number < 2**63 for number in numbers]
+    found = words.copy()
+    found[rows[fits]] = _tagged(_WHOLE, np.array(numbers, object)[fits].astype(np.int64))
+    return found
 
 
 def _tagged(tag: int, values: np.ndarray) -> np.ndarray:
