@@ -96,6 +96,33 @@ def test_events_are_told_apart_by_their_declared_id(shop: PushedShop) -> None:
         assert (found["counted__n"], found["counted__spend"]) == ([3], [spend])
 
 
+def test_an_id_that_is_sent_as_text_is_the_number_that_the_source_has(shop: PushedShop) -> None:
+    """The event counts once, sent either way, and a materialisation that finds it in the source lets go of it."""
+    sent = order(1, NOW - DAY, "5")
+    assert shop.store.push("orders", pd.DataFrame([sent])) == PushReport(1, 0)
+    assert shop.store.push("orders", pd.DataFrame([sent | {"number": 5}])) == PushReport(0, 1)
+    there = sent | {"number": 5, "at": (NOW - DAY).replace(tzinfo=None)}
+    shop.project.add_duckdb("numbered", pa.Table.from_pylist([there], NUMBERED))
+    shop.store.materialise_view(shop.store.get_stream_feature_view("counted"))
+    assert (shop.online([{"user_id": 1}], "counted:n")["counted__n"], shop.waiting("counted")) == ([1], 0)
+    assert shop.store.push("orders", pd.DataFrame([sent])) == PushReport(0, 1)
+
+
+def test_a_float_is_kept_as_its_source_holds_it(shop: PushedShop) -> None:
+    """Where that has 32 bits, 0.1 is pushed as it will be read: windows show it so, and it counts once when it is."""
+    sent = event(1, NOW - DAY / 2, price=0.1)
+    short = LOG.set(LOG.get_field_index("price"), pa.field("price", pa.float32()))
+    shop.project.add_duckdb("log", short.empty_table())
+    assert shop.store.push("events", pd.DataFrame([sent])) == PushReport(1, 0)
+    asked = [ASKED[0]], "of_user:n", "of_user:mean"
+    pushed = shop.online(*asked)
+    shop.project.add_duckdb("log", pa.Table.from_pylist([sent], short))
+    assert pushed == shop.offline(*asked)
+    shop.store.materialise_view(shop.store.get_stream_feature_view("of_user"))
+    assert (shop.online(*asked), shop.waiting("of_user")) == (pushed, 0)
+    assert shop.store.push("events", pd.DataFrame([sent])).accepted == 0
+
+
 def test_a_row_that_is_known_later_than_now_waits(shop: PushedShop) -> None:
     """Within the tolerance it goes in, is not seen, hides nothing, and is seen when its time has come."""
     first = event(1, NOW - DAY, word="now")

@@ -3,19 +3,18 @@
 import pyarrow as pa
 
 from storekeeper.definitions import ViewPlan, known_columns, known_type
-from storekeeper.history.columns import column_kind
 from storekeeper.history.state import build_state
 from storekeeper.history.visible import latest_visible
 from storekeeper.online.entity_keys import key_bytes
 from storekeeper.online.latest_rows import encode_rows
 from storekeeper.online.layers import EncodedRows
-from storekeeper.online.view_state import layout_for
+from storekeeper.online.view_state import layout_for, source_kind
 
 
 def column_kinds(plan: ViewPlan, schema: pa.Schema) -> dict[str, str]:
     """Kind of each column that a windowed view aggregates."""
     columns = [window.column for window in plan.windows if window.column]
-    return {column: column_kind(known_type(plan, column, schema.field(column).type)) for column in columns}
+    return {column: source_kind(known_type(plan, column, schema.field(column).type)) for column in columns}
 
 
 def encode_state(events: pa.Table, plan: ViewPlan, until_us: int) -> EncodedRows:

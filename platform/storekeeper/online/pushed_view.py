@@ -16,7 +16,7 @@ from storekeeper.online.event_ids import event_ids
 from storekeeper.online.event_words import Words
 from storekeeper.online.latest_rows import encode_rows
 from storekeeper.online.layers import EncodedRows
-from storekeeper.online.view_state import KEPT_TYPES, ViewState, layout_for
+from storekeeper.online.view_state import KEPT_TYPES, SHORT_FLOAT, ViewState, layout_for
 
 _KEY_TYPES = {"integer": pa.int64(), "string": pa.string()}
 
@@ -45,7 +45,9 @@ class PushedView:
     def values(self) -> dict[str, pa.DataType]:
         """Columns that its features are made of, in the types in which they are kept."""
         plan = self.state.plan
-        return {name: KEPT_TYPES[kind] for name, kind in self.kinds.items()} if plan.is_windowed else plan.types
+        if not plan.is_windowed:
+            return plan.types
+        return {name: pa.float32() if kind == SHORT_FLOAT else KEPT_TYPES[kind] for name, kind in self.kinds.items()}
 
     def push(self, rows: pa.Table, words: Words, now_us: int) -> np.ndarray:
         """Write rows whose keys are all there, in slots that are their ids. Which are new, (n_rows,) bool.

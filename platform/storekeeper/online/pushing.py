@@ -18,7 +18,7 @@ from storekeeper.online.checked_rows import CheckedRows, Rules, check_rows, comp
 from storekeeper.online.event_words import SharedWords
 from storekeeper.online.fitted_column import Given
 from storekeeper.online.pushed_view import PushedView, key_types
-from storekeeper.online.view_state import KEPT_TYPES, ViewState, to_us
+from storekeeper.online.view_state import KEPT_TYPES, ViewState, source_kind, to_us
 from storekeeper.push_report import PushReport
 from storekeeper.sources import source_schema
 
@@ -97,7 +97,7 @@ def aggregated_kinds(state: ViewState, config: RepoConfig) -> dict[str, str]:
     if not set(columns) <= set(meta.kinds):
         types = history_types(state.plan, config)
         known = {column: known_type(state.plan, column, types[column]) for column in columns}
-        kinds = {column: column_kind(type_) for column, type_ in known.items()}
+        kinds = {column: source_kind(type_) for column, type_ in known.items()}
         meta = ViewMeta(meta.until_us, kinds, meta.made_from)
         state.backend.update(state.name, (), meta)
     return {column: meta.kinds[column] for column in columns}

@@ -37,6 +37,14 @@ KEPT_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+#: Kind of a column whose source holds fewer digits than a pushed value may have: those are kept as it would hold them.
+SHORT_FLOAT = "float32"
+
+
+def source_kind(type_: pa.DataType) -> str:
+    """What a view's meta says of an aggregated column: its kind, or `SHORT_FLOAT`."""
+    plain = type_.value_type if pa.types.is_dictionary(type_) else type_
+    return SHORT_FLOAT if pa.types.is_float32(plain) else column_kind(plain)
 
 
 def to_us(instant: datetime) -> int:
@@ -149,11 +157,11 @@ class ViewState:
         meta = self.backend.meta(self.name)
         kinds = meta.kinds if meta else {}
         columns = {window.column for window in self.plan.windows if window.column}
-        known = {column: kinds.get(column) or column_kind(known_type(self.plan, column)) for column in columns}
+        known = {column: kinds.get(column) or source_kind(known_type(self.plan, column)) for column in columns}
         return layout_for(self.plan.windows, tuple(sorted(known.items())))
 
 
 @lru_cache(maxsize=1024)
 def layout_for(windows: tuple[WindowFeature, ...], kinds: tuple[tuple[str, str], ...]) -> StateLayout:
     """The layout of a view whose aggregated columns are of some kinds; the same at every read."""
-    return plan_state(windows, {column: KEPT_TYPES[kind] for column, kind in kinds})
+    return plan_state(windows, {column: KEPT_TYPES["float" if kind == SHORT_FLOAT else kind] for column, kind in kinds})
