@@ -10,6 +10,7 @@ from history_views import behaviour_history
 from product_views import category_popularity, product_catalogue, product_popularity
 from return_views import customer_returns, product_returns, return_shares
 from rhythm_views import customer_rhythm
+from sales_views import category_sales, sales_shape
 
 purchase = FeatureService(
     name="purchase",
@@ -66,8 +67,9 @@ churn = FeatureService(
     description="Will the customer stay away?",
 )
 
+# What trees read: sizes enter by the level alone, so that small categories teach what large ones do.
 sales = FeatureService(
     name="sales",
-    features=[category_popularity],
+    features=[category_sales[["category_units_7d", "category_units_28d"]], sales_shape],
     description="How much will the category sell?",
 )

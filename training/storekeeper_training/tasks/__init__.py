@@ -6,9 +6,10 @@ from storekeeper_training.tasks.click import CLICK
 from storekeeper_training.tasks.own import task_from_file
 from storekeeper_training.tasks.purchase import PURCHASE
 from storekeeper_training.tasks.returns import RETURN
+from storekeeper_training.tasks.sales import SALES
 from storekeeper_training.tasks.task import Forecast, Kind, Parameter, RuleBaseline, Shares, Task
 
-TASKS: tuple[Task, ...] = (CLICK, PURCHASE, RETURN, CHURN)
+TASKS: tuple[Task, ...] = (CLICK, PURCHASE, RETURN, CHURN, SALES)
 
 
 def find_task(name: str) -> Task:
@@ -43,6 +44,7 @@ __all__ = [
     "CLICK",
     "PURCHASE",
     "RETURN",
+    "SALES",
     "TASKS",
     "Forecast",
     "Kind",
