@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from storekeeper.audit.casts import kind_of
 from storekeeper.audit.code_version import code_version
 from storekeeper.audit.collector import Collector
 from storekeeper.audit.counterfactual import Counterfactuals
@@ -75,10 +76,11 @@ class _GroupAudit:
         """Replay all vectors, batch by batch."""
         skipped = ""
         for table in stream(self._group, batch_rows):
-            if missing := [name for name in self._plan.given if name not in table.column_names]:
-                skipped = f"the feature service now asks for {listing(missing)}, which wasn't given then"
+            if problem := self._unfit(table):
+                skipped = problem
                 self._rows += table.num_rows
                 continue
+            skipped = skipped or self._incomplete(table)
             self._batch(ServedRows(table))
         known = set((self._recorded or {}).get("features", ()))
         return ServiceAudit(
@@ -88,10 +90,27 @@ class _GroupAudit:
             self._widest,
             compared=self._compared,
             skipped=skipped,
+            unproven=bool(skipped) and not self._redefined,
             redefined=self._redefined,
             gone=tuple(sorted(known - set(self._plan.types))),
             findings=self._collector.findings(),
         )
+
+    def _unfit(self, table: pa.Table) -> str:
+        """Why vectors can't be replayed; empty if they can."""
+        given = self._plan.given_types
+        if missing := [name for name in given if name not in table.column_names]:
+            return f"the feature service now asks for {listing(missing)}, which wasn't given then"
+        for name, declared in given.items():
+            came = table.schema.field(name).type
+            if kind_of(came) != kind_of(declared) and table.column(name).null_count < table.num_rows:
+                return f"the feature service takes '{name}' as {declared}, and {came} was given then"
+        return ""
+
+    def _incomplete(self, table: pa.Table) -> str:
+        """Which features vectors lack that were served under the present definition; empty if none."""
+        lacking = [name for name in self._plan.types if name not in table.column_names]
+        return f"the log lacks {listing(lacking)}, which the service has" if lacking and not self._redefined else ""
 
     def _batch(self, rows: ServedRows) -> None:
         features = [name for name in self._plan.types if name in rows.table.column_names]

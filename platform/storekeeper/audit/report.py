@@ -69,6 +69,8 @@ class AuditReport:
     def proof(self) -> str:
         """What was proven, in one sentence."""
         proven = self.proven
+        if not proven and any(one.unproven for one in self.served):
+            return "Nothing that was served under the present definitions could be compared."
         if not proven:
             return "Nothing was served yet under the present definitions: ask storekeeper serve for predictions."
         widths = sorted({one.features for one in proven})

@@ -24,6 +24,8 @@ class ServiceAudit:
         How many values were compared.
     skipped
         Why nothing, or not all, was compared; or an empty text.
+    unproven
+        Whether that is so under the definition in force: nobody knows then if served equals trained.
     redefined
         Whether the service means something else by now. What was served before never counts as proven.
     gone
@@ -38,6 +40,7 @@ class ServiceAudit:
     features: int
     compared: int = 0
     skipped: str = ""
+    unproven: bool = False
     redefined: bool = False
     gone: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -70,6 +73,7 @@ class ServiceAudit:
             "differing": self.differing,
             "unexplained": self.unexplained,
             "skipped": self.skipped,
+            "unproven": self.unproven,
             "gone": list(self.gone),
             "classes": [finding.as_dict() for finding in self.findings],
             "examples": [example.as_dict() for example in self.examples],

@@ -97,6 +97,14 @@ class ServicePlan:
         made = {feature: part.plan.name for part in self.views for feature in part.features}
         return made | {feature: part.view.name for part in self.on_demand for feature in part.features}
 
+    @cached_property
+    def given_types(self) -> dict[str, pa.DataType]:
+        """The declared type of each of `given`."""
+        keys = {given: part.plan.key_types[key] for part in self.views for key, given in part.keys.items()}
+        sources = [source for part in self.on_demand for source in part.view.source_request_sources.values()]
+        context = {field.name: arrow_type(field.dtype) for source in sources for field in source.schema}
+        return {name: {**context, **keys}[name] for name in self.given}
+
     def keys_of(self, owner: str) -> tuple[str, ...]:
         """Columns that say which entity a view's, or an on-demand view's, features are about."""
         return tuple(dict.fromkeys(key for part in self.behind(owner) for key in part.keys.values()))

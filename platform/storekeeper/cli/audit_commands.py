@@ -30,7 +30,7 @@ def audit(
 ) -> None:
     """Replay what was served through the offline path and say why any value differs.
 
-    Exit code 1 if nothing explains a value, or state is missing.
+    Exit code 1 if nothing explains a value, or a value can't be compared, or state is missing.
     """
     report = replay(views=views, quiet=json)
     if html is not None:
@@ -72,9 +72,10 @@ def check(report: "AuditReport") -> None:
     Raises
     ------
     CheckFailedError
-        Where nothing explains a difference, or a view's state differs or is missing.
+        Where nothing explains a difference, served vectors couldn't be compared in full although nothing was
+        redefined, or a view's state differs or is missing.
     """
-    problems = [*_state_problems(report), *_value_problems(report)]
+    problems = [*_state_problems(report), *_log_problems(report), *_value_problems(report)]
     if problems:
         raise CheckFailedError(" ".join(problems))
 
@@ -90,6 +91,15 @@ def _state_problems(report: "AuditReport") -> list[str]:
             f"Entities without online state: {listing(lacking)}. Build it: storekeeper materialize --force."
         )
     return problems
+
+
+def _log_problems(report: "AuditReport") -> list[str]:
+    return [
+        f"Vectors of service '{one.service}' could not be compared, or not in full: {one.skipped}. Log them as the "
+        f"FeatureReader returned them, with the keys and context that it was given."
+        for one in report.served
+        if one.unproven
+    ]
 
 
 def _value_problems(report: "AuditReport") -> list[str]:

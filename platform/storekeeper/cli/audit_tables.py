@@ -81,7 +81,8 @@ def _print_rest(report: "AuditReport") -> None:
     """What was not compared, or is no proof of the present definitions."""
     for one in report.served:
         if one.skipped:
-            console.print(f"{one.vectors:,} vectors of service '{one.service}' not replayed: {one.skipped}.")
+            count = "" if one.compared else f"{one.vectors:,} "
+            console.print(f"{count or 'Some '}vectors of service '{one.service}' not replayed: {one.skipped}.")
         if one.redefined:
             differ = f"{one.differing:,} differ" if one.differing else "none of them differs"
             gone = f" No longer among its features: {', '.join(one.gone)}." if one.gone else ""
