@@ -102,3 +102,9 @@ def test_numbers_of_numpy_are_numbers() -> None:
     """NumPy's integers and text are as good as Python's; null stays null."""
     table = keys_from_values({"a": [np.int32(7), None], "b": [np.str_("x"), "y"]}, {"a": pa.int64(), "b": pa.string()})
     assert table.to_pylist() == [{"a": 7, "b": "x"}, {"a": None, "b": "y"}]
+
+
+def test_a_column_without_a_type() -> None:
+    """A column of nulls alone, as an empty source has it, holds no keys and is no error."""
+    assert key_bytes(pa.table({"a": pa.nulls(0), "b": pa.array([], pa.int64())})) == []
+    assert key_bytes(pa.table({"a": pa.nulls(2), "b": [1, 2]})) == [None, None]

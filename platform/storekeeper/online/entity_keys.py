@@ -39,6 +39,9 @@ def joined_keys(parts: Sequence[list[bytes | None]], rows: int) -> list[bytes | 
 
 
 def _column_bytes(name: str, column: pa.ChunkedArray) -> list[bytes | None]:
+    if pa.types.is_null(column.type):
+        # What a source without rows, or without any key, may say of its column.
+        return [None] * len(column)
     kind = key_kind(column.type)
     if kind == "string":
         texts = [None if value is None else value.encode() for value in column.to_pylist()]
