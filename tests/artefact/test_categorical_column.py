@@ -32,13 +32,21 @@ def test_slots_by_formula(texts: list[str | None], buckets: int) -> None:
     assert column.slots(pa.array(texts, pa.string())).tolist() == expected
 
 
-@given(texts=TEXTS.filter(bool), kind=st.sampled_from(["one_hot", "index"]))
+@given(texts=TEXTS.filter(bool), kind=st.sampled_from(["one_hot", "index", "row"]))
 def test_few_rows_and_many_encode_alike(texts: list[str | None], kind: str) -> None:
     """Rows encode one at a time as they do among hundreds."""
     encoder = Encoder(categorical=(CategoricalColumn("x", ("a", "c"), kind, 3),))  # type: ignore[arg-type]
     many = encoder.transform({"x": [*texts, *["a"] * 200]})[: len(texts)]
     singly = np.concatenate([encoder.transform({"x": pa.array([text], pa.string())}) for text in texts])
     np.testing.assert_array_equal(many, singly)
+
+
+def test_rows_leave_the_first_to_null() -> None:
+    """As rows of a table slots count from 1; null and the unknown without a bucket are 0."""
+    for buckets, unknown in ((0, 0), (1, 3)):
+        encoder = Encoder(categorical=(CategoricalColumn("x", ("b", "a"), "row", buckets),))
+        matrix = encoder.transform({"x": ["b", "a", "never met", None]})
+        np.testing.assert_array_equal(matrix[:, 0], [1, 2, unknown, 0])
 
 
 def test_hash_is_the_same_in_every_process() -> None:

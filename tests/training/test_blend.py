@@ -1,6 +1,5 @@
 """Weighing models on the validation period."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from storekeeper.artefact import FORMAT_VERSION, Column, InputColumn, Manifest, load_predictor, write_artefact
+from storekeeper.artefact import load_predictor, write_artefact
 from storekeeper.errors import UsageError
 from storekeeper_training.models import BoostedTrees, Fitted, Logistic, Sample
 from storekeeper_training.models.blend import BlendedModels, blend, fit_weights
 from storekeeper_training.models.calibration import fit_calibration, log_loss
+from training.artefact_record import manifest_of
 
 NAMES = ["baskets_28d", "seconds_since_last", "spend_cents_91d", "category", "age_band"]
 TREES = BoostedTrees(threads=1, max_trees=60)
@@ -83,7 +83,7 @@ def test_a_blend_survives_its_folder(
     """Read back, a blend predicts what it did in memory, better on later rows than either member; it holds both."""
     _, validation, later = samples
     mixed = blend(fitted, validation, {"xgboost": 3})
-    folder = write_artefact(tmp_path, _manifest(mixed), mixed.save).path
+    folder = write_artefact(tmp_path, manifest_of(mixed, "blend"), mixed.save).path
     expected = mixed.predict(later.columns)
     np.testing.assert_allclose(load_predictor(folder).predict(later.columns), expected, rtol=0, atol=1e-6)
     assert _loss(mixed, later) < min(_loss(model, later) for model in fitted.values())
@@ -140,28 +140,3 @@ def test_calibration_leaves_what_it_cannot_learn() -> None:
 def _loss(model: Fitted, sample: Sample) -> float:
     probabilities = model.predict(sample.columns)
     return log_loss(np.log(probabilities / (1 - probabilities)), sample.labels)
-
-
-def _manifest(mixed: Fitted) -> Manifest:
-    return Manifest(
-        format_version=FORMAT_VERSION,
-        task="purchase",
-        model="blend",
-        version=1,
-        runtime=mixed.runtime,
-        feature_service="purchase",
-        definition_hash="d" * 64,
-        dataset_hash="a" * 64,
-        code_hash="c" * 64,
-        inputs=tuple(InputColumn(name, "double", "feature") for name in NAMES),
-        entity_keys=(Column("customer_id", "int64"),),
-        request_columns=(),
-        threshold=0.25,
-        selection_metric="auc",
-        metrics={},
-        created_at=datetime(2018, 1, 1, tzinfo=UTC),
-        seed=0,
-        fit_seconds=1.0,
-        peak_memory_mb=1.0,
-        parameters=mixed.parameters,
-    )

@@ -82,18 +82,18 @@ def test_fit_ignores_row_order(dataset_table: pa.Table, seed: int) -> None:
 
 @pytest.mark.parametrize(("numbers", "width"), [("quantile", 1), ("piecewise_linear", 4)])
 def test_networks_get_ranks_or_bins_and_slots(numbers: str, width: int) -> None:
-    """Numbers fill an output or one a bin, nulls are marked, and a category is one output: its slot, null as NaN."""
+    """Numbers fill an output or one a bin, nulls are marked, and a category is one output: its row, null as 0."""
     columns = {
         "x": np.append(np.arange(99.0), np.nan),
         "c": pa.array([*["often"] * 60, *[f"rare {number}" for number in range(39)], None]),
     }
     encoder = fit_network_encoder(columns, ["x", "c"], numbers, 4)  # type: ignore[arg-type]
     (category,) = encoder.categorical
-    assert (category.vocabulary, category.buckets, category.kind) == (("often",), 0, "index")
+    assert (category.vocabulary, category.buckets, category.kind) == (("often",), 0, "row")
     matrix = encoder.transform(columns)
     assert matrix.shape == (100, width + 2)
     assert matrix[-1, width] == 1
-    np.testing.assert_array_equal(matrix[[0, 60, 99], -1], [0, np.nan, np.nan])
+    np.testing.assert_array_equal(matrix[[0, 60, 99], -1], [1, 0, 0])
 
 
 def test_rare_categories_share_buckets_with_rows_enough() -> None:
@@ -106,5 +106,6 @@ def test_rare_categories_share_buckets_with_rows_enough() -> None:
     encoder = fit_network_encoder(columns, list(columns))
     assert {column.name: column.buckets for column in encoder.categorical} == {"mixed": 4, "names": 8, "few": 0}
     matrix = encoder.transform({"mixed": ["often", "never met"], "names": ["x", None], "few": ["a", "never met"]})
-    assert 1 <= matrix[1, 0] < 5
-    assert np.isnan(matrix[1, 1:]).all()
+    assert matrix[0, 0] == 1
+    assert 2 <= matrix[1, 0] < 6
+    np.testing.assert_array_equal(matrix[1, 1:], 0)

@@ -72,7 +72,7 @@ def fit_network_encoder(
     numbers: Literal["quantile", "piecewise_linear"] = "quantile",
     bins: int = 16,
 ) -> Encoder:
-    """For networks with embeddings: numbers by their rank or in bins, nulls marked; categories by their slot.
+    """For networks with embeddings: numbers by their rank or in bins, nulls marked; categories by their row in a table.
 
     Values of a category outside its vocabulary share hash buckets, so many that each has `MIN_CATEGORY_ROWS` training
     rows or more; where there would be one alone, they count as null.
@@ -96,7 +96,7 @@ def fit_network_encoder(
             for name in numeric
         ),
         tuple(
-            CategoricalColumn(name, values, "index", _buckets(values, as_strings(columns[name], name)))
+            CategoricalColumn(name, values, "row", _buckets(values, as_strings(columns[name], name)))
             for name, values in categorical.items()
         ),
         left_out,

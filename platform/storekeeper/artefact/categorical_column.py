@@ -28,7 +28,8 @@ class CategoricalColumn:
     vocabulary
         The known values, in the order that the fit gave them: the slots from 0 on.
     kind
-        `one_hot`: an output for null, then one a slot. `index`: one output with the slot's position, null as NaN.
+        `one_hot`: an output for null, then one a slot. `index`: one output with the slot's position, null as NaN (for
+        trees). `row`: the same counted from 1, null as 0: the row of an embedding table.
     buckets
         How many slots, after the vocabulary's, share the values outside it, by the CRC-32 of their UTF-8: for columns
         of so many values that none may be frequent. With 0 such values count as null.
@@ -36,7 +37,7 @@ class CategoricalColumn:
 
     name: str
     vocabulary: tuple[str, ...] = ()
-    kind: Literal["one_hot", "index"] = "one_hot"
+    kind: Literal["one_hot", "index", "row"] = "one_hot"
     buckets: int = 0
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -56,12 +57,12 @@ class CategoricalColumn:
     @property
     def width(self) -> int:
         """How many outputs it fills."""
-        return 1 if self.kind == "index" else self.n_slots + 1
+        return self.n_slots + 1 if self.kind == "one_hot" else 1
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of these outputs."""
-        if self.kind == "index":
+        if self.kind != "one_hot":
             return (self.name,)
         buckets = (f"bucket {number}" for number in range(1, self.buckets + 1))
         return tuple(f"{self.name} = {slot}" for slot in ("other", *self.vocabulary, *buckets))
@@ -93,6 +94,8 @@ class CategoricalColumn:
         slots = self.slots(texts)
         if self.kind == "index":
             target[:, 0] = np.where(slots < 0, np.nan, slots)
+        elif self.kind == "row":
+            target[:, 0] = slots + 1
         else:
             target[np.arange(len(slots)), slots + 1] = 1.0
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from storekeeper.errors import NotFoundError, UsageError, listing
+from storekeeper_training.models.blend import BlendedModels
 from storekeeper_training.models.boosted_quantities import BoostedQuantities
 from storekeeper_training.models.boosted_trees import BoostedTrees
+from storekeeper_training.models.dnn import DeepNetwork
 from storekeeper_training.models.forecast import FeatureForecast
 from storekeeper_training.models.logistic import Logistic
 from storekeeper_training.models.model import FitProgress, Fitted, Model, Sample
@@ -51,11 +53,16 @@ def find_models(task: Task, names: Iterable[str] | None = None) -> tuple[Model, 
 
 def _chance_models(task: Task) -> tuple[Model, ...]:
     rules: tuple[Model, ...] = (Rule(task.rule),) if task.rule else ()
+    logistic = Logistic(task.selection_metric)
+    trees = BoostedTrees(left_out=task.calendar_features)
+    network = DeepNetwork(left_out=task.calendar_features)
     return (
         *rules,
-        Logistic(task.selection_metric),
-        BoostedTrees(left_out=task.calendar_features),
+        logistic,
+        trees,
         ReferenceNetwork(),
+        network,
+        BlendedModels((logistic, trees, network)),
     )
 
 
@@ -92,8 +99,10 @@ def _installed(package: str, model: Model) -> str:
 
 __all__ = [
     "MODEL_NAMES",
+    "BlendedModels",
     "BoostedQuantities",
     "BoostedTrees",
+    "DeepNetwork",
     "FeatureForecast",
     "FitProgress",
     "Fitted",

@@ -94,8 +94,12 @@ class ReferenceNetwork:
 def import_keras() -> Any:
     """Keras on TensorFlow, without TensorFlow's chatter.
 
-    oneDNN's rewrites are off: they gain nothing on layers this small and change the last digits.
+    oneDNN's rewrites are off: they gain nothing on layers this small and change the last digits. Two threads at most,
+    unless the environment says otherwise: more gain nothing either.
     """
+    threads = str(min(2, os.cpu_count() or 1))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
