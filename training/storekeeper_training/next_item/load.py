@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from storekeeper.errors import NotFoundError, listing
+from storekeeper_training.next_item.blend import BlendRanker, load_blend
 from storekeeper_training.next_item.ease import EaseRanker
 from storekeeper_training.next_item.folder import read_card
 from storekeeper_training.next_item.markov import MarkovRanker
@@ -11,6 +12,7 @@ from storekeeper_training.next_item.model import FittedRanker
 from storekeeper_training.next_item.own_frequency import OwnFrequencyRanker
 from storekeeper_training.next_item.popularity import PopularityRanker
 from storekeeper_training.next_item.session_knn import SessionKnnRanker
+from storekeeper_training.next_item.transformer_ranker import TransformerRanker
 
 _LOADERS: Mapping[str, Callable[[Path], FittedRanker]] = {
     PopularityRanker.kind: PopularityRanker.load,
@@ -18,6 +20,8 @@ _LOADERS: Mapping[str, Callable[[Path], FittedRanker]] = {
     MarkovRanker.kind: MarkovRanker.load,
     SessionKnnRanker.kind: SessionKnnRanker.load,
     EaseRanker.kind: EaseRanker.load,
+    TransformerRanker.kind: TransformerRanker.load,
+    BlendRanker.kind: lambda folder: load_blend(folder, load_ranker),
 }
 
 

@@ -14,18 +14,8 @@ from storekeeper_training.next_item.sequences import Sequences
 Scores = npt.NDArray[np.float32]
 
 
-class FittedRanker(Protocol):
-    """A trained model: data alone, which NumPy, SciPy or ONNX Runtime runs."""
-
-    kind: ClassVar[str]
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The items that it scores."""
-
-    @property
-    def parameters(self) -> Parameters:
-        """Its settings, with what was chosen on validation, for the record."""
+class Scorer(Protocol):
+    """What can be ranked by."""
 
     def scores(self, sequences: Sequences) -> Scores:
         """A finite score for each item, greater is likelier: `(n_rows, n_items) float32`.
@@ -37,6 +27,20 @@ class FittedRanker(Protocol):
         DataError
             If the sequences are coded by another catalogue.
         """
+
+
+class FittedRanker(Scorer, Protocol):
+    """A trained model: data alone, which NumPy, SciPy or ONNX Runtime runs."""
+
+    kind: ClassVar[str]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The items that it scores."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """Its settings, with what was chosen on validation, for the record."""
 
     def save(self, folder: Path) -> None:
         """Write it into a folder, as JSON, `.npy` and ONNX files: `load_ranker` reads it."""

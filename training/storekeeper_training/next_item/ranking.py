@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.errors import DataError
-from storekeeper_training.next_item.model import FittedRanker, Scores
+from storekeeper_training.next_item.model import Scorer, Scores
 from storekeeper_training.next_item.ragged import Numbers, Ragged
 from storekeeper_training.next_item.sequences import Sequences
 
@@ -52,7 +52,7 @@ class RowFigures:
         return {name: float(values.mean()) if len(values) else np.nan for name, values in self.figures.items()}
 
 
-def evaluate_ranker(ranker: FittedRanker, sequences: Sequences, cutoffs: Sequence[int] = DEFAULT_CUTOFFS) -> RowFigures:
+def evaluate_ranker(ranker: Scorer, sequences: Sequences, cutoffs: Sequence[int] = DEFAULT_CUTOFFS) -> RowFigures:
     """Rank the whole catalogue for each row with a target, in batches of bounded memory."""
     rows = np.flatnonzero(sequences.n_targets > 0)
     asked = sequences.take(rows)
