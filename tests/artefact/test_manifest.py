@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storekeeper.artefact import InputColumn, Manifest, read_manifest
+from storekeeper.artefact import InputColumn, Interval, Manifest, read_manifest
 from storekeeper.errors import DataError, NotFoundError
 
 
@@ -46,6 +46,41 @@ def test_wrong_fields_are_named(manifest: Manifest, tmp_path: Path, change: dict
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}), encoding="utf-8")
     with pytest.raises(DataError, match=fault):
         read_manifest(tmp_path)
+
+
+QUANTITY: dict[str, Any] = {"kind": "quantity", "threshold": None, "selection_greater": False}
+INTERVAL = Interval(0.8, 0.5, (4.0,), (-1.0, -0.5), (1.0, 2.0))
+
+
+def test_a_quantity_has_an_interval_and_no_threshold(manifest: Manifest, tmp_path: Path) -> None:
+    """A manifest of a quantity round-trips with its interval; of its error the smaller is the better."""
+    quantity = replace(manifest, **QUANTITY, interval=INTERVAL)
+    quantity.write(tmp_path)
+    assert read_manifest(tmp_path) == quantity
+    assert (quantity.selection_figure, quantity.selection_value()) == (0.75, -0.75)
+    with pytest.raises(DataError, match="Only a chance has a threshold, not a quantity"):
+        replace(quantity, threshold=0.5)
+    with pytest.raises(DataError, match="threshold must be a probability"):
+        replace(manifest, threshold=None)
+
+
+def test_manifests_from_before_quantities_are_read(manifest: Manifest, tmp_path: Path) -> None:
+    """A manifest without kind, direction and interval is one of a chance, of which the greater figure is the better."""
+    manifest.write(tmp_path)
+    path = tmp_path / "manifest.json"
+    content = json.loads(path.read_text())
+    for name in ("kind", "selection_greater", "interval"):
+        del content[name]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_manifest(tmp_path) == manifest
+    assert (manifest.kind, manifest.selection_value()) == ("binary", 0.75)
+
+
+@pytest.mark.parametrize("change", [{"level": 1.0}, {"edges": (4.0, 2.0)}, {"low": (-1.0,)}, {"high": (1.0, 2.0, 3.0)}])
+def test_an_interval_without_bounds_is_refused(change: dict[str, Any]) -> None:
+    """A level that is no share, edges that descend, and factors that don't fit the edges are errors."""
+    with pytest.raises(DataError, match=r"level must|ascending edges"):
+        replace(INTERVAL, **change)
 
 
 def test_missing_fields_are_named(manifest: Manifest, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Lints of single columns: the label under another name, a feature too good to be true, an id that tells the time."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +10,19 @@ import pyarrow.compute as pc
 from storekeeper_training.lint.codes import as_numbers, rank_correlation, separation, value_codes
 from storekeeper_training.lint.evidence import Evidence
 from storekeeper_training.lint.finding import Finding
+from storekeeper_training.tasks import Kind
 
 _SAMPLE_ROWS = 30_000
 _FEW_ROWS = 1000
 _LEAST_OF_A_CLASS = 30
 _LEAST_VALUES = 20
+# So near to 1 only the label itself, or a function of it, follows the label.
+_LABEL_CORRELATION = 0.9999
+_HOW_IT_TELLS: Mapping[Kind, str] = {
+    "binary": "Its two values are the label's",
+    "quantity": "Its values stand in the label's order",
+    "ranking": "Its values are the label's",
+}
 _LABEL_WORDS = re.compile(r"(^|_)(label|y_true|ground_truth)($|_)")
 
 
@@ -24,7 +32,7 @@ def label_among_features(evidence: Evidence) -> Iterator[Finding]:
         if _tells_label(evidence, column.name):
             yield Finding(
                 "label-among-features", "error", column.name,
-                "Its two values are the label's: where it isn't null, knowing one is knowing the other.",
+                f"{_HOW_IT_TELLS[evidence.dataset.task.kind]}: where it isn't null, knowing one is knowing the other.",
                 f"Drop '{column.name}' from the feature service; it is not known when a prediction is asked for.",
             )  # fmt: skip
         elif _LABEL_WORDS.search(column.name.lower()):
@@ -87,11 +95,12 @@ def _sample(evidence: Evidence, rows: int = _SAMPLE_ROWS) -> np.ndarray:
 
 
 def _tells_label(evidence: Evidence, name: str) -> bool:
-    """Whether a column has two values, one for each label, and is mostly there."""
+    """Whether a column is mostly there and has two values, one for each label, or the order of quantities."""
     column, labels = evidence.dataset.table[name], evidence.dataset.labels
     # A look at a few rows spares most columns the look at all.
     few = _sample(evidence, _FEW_ROWS)
-    return _says(column.take(pa.array(few)), labels[few]) and _says(column, labels)
+    says = _says if evidence.dataset.task.kind == "binary" else _orders
+    return says(column.take(pa.array(few)), labels[few]) and says(column, labels)
 
 
 def _says(column: pa.ChunkedArray, labels: np.ndarray) -> bool:
@@ -103,6 +112,16 @@ def _says(column: pa.ChunkedArray, labels: np.ndarray) -> bool:
     if present.mean() < 1 / 2 or len(np.unique(labels[present])) < 2:
         return False
     return bool(np.all(codes[present] == labels[present]) or np.all(codes[present] != labels[present]))
+
+
+def _orders(column: pa.ChunkedArray, labels: np.ndarray) -> bool:
+    numbers = as_numbers(column)
+    if numbers is None:
+        return False
+    present = ~np.asarray(pc.is_null(column, nan_is_null=True).to_numpy())
+    if present.mean() < 1 / 2:
+        return False
+    return abs(rank_correlation(numbers[present], labels[present])) >= _LABEL_CORRELATION
 
 
 def _may_be_id(type_: pa.DataType) -> bool:

@@ -7,6 +7,7 @@ from storekeeper.errors import CheckFailedError, NotFoundError, listing
 from storekeeper_training.lint import columns, rows, sources, spines, times
 from storekeeper_training.lint.evidence import Evidence
 from storekeeper_training.lint.finding import Finding, LintReport
+from storekeeper_training.problems import PROBLEMS
 
 Lint = Callable[[Evidence], Iterator[Finding]]
 
@@ -34,13 +35,16 @@ LINTS: Mapping[str, Lint] = MappingProxyType(
 
 
 def run_lints(evidence: Evidence) -> LintReport:
-    """Look for everything that looks like a leak."""
-    findings = [finding for lint in LINTS.values() for finding in lint(evidence)]
+    """Look for everything that looks like a leak, but for what the task's kind of label leaves out by name."""
+    problem = PROBLEMS.get(evidence.dataset.task.kind)
+    idle = problem.idle_lints if problem else ()
+    lints = {name: lint for name, lint in LINTS.items() if name not in idle}
+    findings = [finding for lint in lints.values() for finding in lint(evidence)]
     return LintReport(
         task=evidence.dataset.task.name,
         dataset_hash=str(evidence.dataset.manifest["dataset_hash"]),
         rows=evidence.dataset.table.num_rows,
-        lints=tuple(LINTS),
+        lints=tuple(lints),
         findings=tuple(sorted(findings, key=lambda finding: finding.severity)),
     )
 
