@@ -8,7 +8,8 @@ import storekeeper.artefact
 from storekeeper_training.tasks import Task
 
 _ROOT = Path(__file__).parent
-_SOURCES = ("encode*.py", "split.py", "evaluate.py", "dataset.py", "models/*.py", "problems/*.py")
+_EXPLAIN = ("explain/background.py", "explain/*_graph.py")
+_SOURCES = ("encode*.py", "split.py", "evaluate.py", "dataset.py", "models/*.py", "problems/*.py", *_EXPLAIN)
 
 
 def training_hash(task: Task) -> str:

@@ -25,6 +25,7 @@ from storekeeper.errors import CheckFailedError, DataError, NotFoundError, listi
 from storekeeper_training.cost import Cost, measure
 from storekeeper_training.dataset import Dataset, read_dataset
 from storekeeper_training.dataset_folder import note_allowed
+from storekeeper_training.explain.background import write_background
 from storekeeper_training.fingerprint import training_hash
 from storekeeper_training.lint import Evidence, check_names, refuse, run_lints
 from storekeeper_training.models import Fitted, Model, Sample, default_models, find_models, package_versions
@@ -243,8 +244,14 @@ def _save(run: _Run, model: Model, fitted: Fitted, cost: Cost) -> ModelResult:
     validation, test = (run.judge.evaluate(name, p, decision) for name, p in predicted.items())
     manifest = _manifest(run, model, fitted, cost, decision, validation, test)
     check = partial(_check_parity, columns=run.samples["validation"].columns, expected=predicted["validation"])
-    artefact = write_artefact(run.models_dir, manifest, fitted.save, check)
+    artefact = write_artefact(run.models_dir, manifest, partial(_fill, run, fitted), check)
     return ModelResult(artefact, read_manifest(artefact.path), validation, test, predicted["test"], reused=False)
+
+
+def _fill(run: _Run, fitted: Fitted, folder: Path) -> None:
+    """Write a fitted model, and what it will be explained by."""
+    fitted.save(folder)
+    write_background(folder, fitted.encoder, fitted.runtime, run.samples["train"].columns)
 
 
 def _manifest(

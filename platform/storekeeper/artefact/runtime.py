@@ -83,8 +83,8 @@ def load_predictor(folder: Path) -> Predictor:
     return Predictor(manifest, read_encoder(folder), _SCORERS[manifest.runtime](folder))
 
 
-def _load_xgboost(folder: Path) -> Scorer:
-    """A native booster on one thread: with more, idle OpenMP threads cost 20 ms a call."""
+def open_booster(folder: Path) -> tuple[Any, Any]:
+    """XGBoost, and a native booster on one thread: with more, idle OpenMP threads cost 20 ms a call."""
     path = _weights(folder, XGBOOST_FILE)
     xgboost = _package("xgboost", "xgboost")
     booster = xgboost.Booster({"nthread": 1})
@@ -93,6 +93,12 @@ def _load_xgboost(folder: Path) -> Scorer:
     except xgboost.core.XGBoostError as error:
         raise DataError(f"{path} is not a model that XGBoost can read: train it again.") from error
     booster.set_param({"nthread": 1})
+    return xgboost, booster
+
+
+def _load_xgboost(folder: Path) -> Scorer:
+    """Trees alone."""
+    _, booster = open_booster(folder)
 
     def score(matrix: Matrix) -> Probabilities:
         scores: Probabilities = booster.inplace_predict(matrix, validate_features=False).astype(np.float64)
@@ -111,19 +117,24 @@ def _load_scaled_xgboost(folder: Path) -> Scorer:
     return score
 
 
-def _load_onnx(folder: Path) -> Scorer:
+def open_session(folder: Path, name: str = ONNX_FILE) -> Any:
     """An ONNX session on one thread."""
-    path = _weights(folder, ONNX_FILE)
+    path = _weights(folder, name)
     runtime = _package("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     try:
-        session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except RuntimeError as error:
         raise DataError(f"{path} is not a model that ONNX Runtime can read: train it again.") from error
     except runtime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
         raise DataError(f"{path} is not a model that ONNX Runtime can read: train it again.") from error
+
+
+def _load_onnx(folder: Path) -> Scorer:
+    """A network."""
+    session = open_session(folder)
     name = session.get_inputs()[0].name
 
     def score(matrix: Matrix) -> Probabilities:

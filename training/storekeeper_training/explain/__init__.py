@@ -1,0 +1,1 @@
+"""Explanations in training: what a model is explained by is kept beside it, and shown."""
