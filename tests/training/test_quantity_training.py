@@ -193,6 +193,19 @@ def test_a_label_among_the_features_of_a_quantity(run: TrainResult) -> None:
     assert [(one.lint, one.severity, one.subject) for one in found] == [("label-among-features", "error", "told")]
 
 
+@pytest.mark.parametrize(("copies", "subjects"), [(4, []), (5, ["train, validation"])])
+def test_a_handful_of_equal_rows_is_chance(run: TrainResult, copies: int, subjects: list[str]) -> None:
+    """What is hardly sold has rows that are alike: up to four of a later period may stand in train too."""
+    table, split = run.dataset.table, run.split
+    rows = np.arange(table.num_rows)
+    rows[split.validation[:copies]] = split.train[:copies]
+    copied = table.take(pa.array(rows))
+    for name in ("event_timestamp", "request_time"):
+        copied = copied.set_column(copied.column_names.index(name), name, table[name])
+    found = run_lints(Evidence(replace(run.dataset, table=copied), split)).findings
+    assert [one.subject for one in found if one.lint == "duplicate-rows"] == subjects
+
+
 def test_a_quantity_needs_its_declarations(sales_folder: Path, tmp_path: Path) -> None:
     """A task of quantities without forecasts or with a metric of chances is refused; so is a model of chances."""
 

@@ -36,7 +36,7 @@ class BoostedQuantities:
     max_trees, patience
         How many trees at most, and after how many without gain on validation it stops.
     threads
-        Threads of the fit; serving uses one.
+        Threads of the fit; serving uses one. Weekly rows are so few that a second one waits more than it works.
     left_out
         Inputs that it does not read: those that grow with the calendar.
     """
@@ -51,7 +51,7 @@ class BoostedQuantities:
     penalty: float = 20.0
     max_trees: int = 1000
     patience: int = 50
-    threads: int = 2
+    threads: int = 1
     left_out: tuple[str, ...] = ()
 
     name: ClassVar[str] = "xgboost"

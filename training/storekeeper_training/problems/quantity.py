@@ -35,8 +35,8 @@ _METRICS = (
     Metric("MASE", "mase", -inf, "MASE"),
     Metric("WAPE", "wape", -inf, "WAPE"),
     Metric("bias", "bias", 0.0, "bias"),
-    Metric("RMSE", "rmse", -inf, "RMSE"),
-    Metric("MAE", "mae", -inf, "MAE"),
+    Metric("RMSE", "rmse", -inf),
+    Metric("MAE", "mae", -inf),
     Metric("coverage", "coverage", LEVEL, "cover"),
     Metric("width", "width", -inf, "width"),
 )
