@@ -1,13 +1,13 @@
 """Model `blend`: several rankers' scores, put on one scale row by row and mixed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from storekeeper.errors import DataError
+from storekeeper.errors import DataError, listing
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.next_item.blend_weights import SCALES, Mixture, Scale, Weights, choose_mixture, on_scale
 from storekeeper_training.next_item.catalogue import Catalogue
@@ -46,6 +46,11 @@ class BlendRanker:
 
     kind: ClassVar[str] = "blend"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' names, in their order."""
+        return tuple(name for name in self.parameters if name != "scale")
+
     def scores(self, sequences: Sequences) -> Scores:
         """The mixture, about 0 a row."""
         check_catalogue(self.catalogue, sequences)
@@ -83,19 +88,41 @@ class Blend:
         What is mixed.
     steps
         Weights are multiples of 1 / steps.
+    mixture
+        Weights and scale where they are known; None chooses them on validation.
     """
 
     members: tuple[NextItemModel, ...] = (Transformer(), Ease(), Markov())
     steps: int = 10
+    mixture: Mixture | None = None
 
     name: ClassVar[str] = "blend"
     packages: ClassVar[tuple[str, ...]] = Transformer.packages
     extra: ClassVar[str] = "tensorflow"
 
     def fit(self, train: Sequences, validation: Sequences, seed: int, progress: FitProgress) -> BlendRanker:
-        """Fit each member, then choose."""
+        """Fit each member, then choose the mixture where there is none yet."""
         fitted = {model.name: model.fit(train, validation, seed, progress) for model in self.members}
+        if self.mixture is not None:
+            return mix(fitted, self.mixture)
         return blend_fitted(fitted, validation, seed, progress, self.steps)
+
+    def settled(self, ranker: FittedRanker) -> "Blend":
+        """With the members that have a weight, as they were settled, and the mixture.
+
+        Raises
+        ------
+        DataError
+            If the ranker is no blend of these members.
+        """
+        if not isinstance(ranker, BlendRanker):
+            raise DataError(f"A blend is settled by a blend that was fitted. This is a '{ranker.kind}'.")
+        fitted = dict(zip(ranker.names, ranker.members, strict=True))
+        models = {model.name: model for model in self.members}
+        if unknown := set(fitted) - set(models):
+            raise DataError(f"The blend has members {listing(unknown)}; this one is of {listing(models)}.")
+        members = tuple(models[name].settled(member) for name, member in fitted.items())
+        return replace(self, members=members, mixture=Mixture(ranker.weights, ranker.scale, np.nan))
 
 
 def blend_fitted(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from storekeeper.errors import DataError
 from storekeeper_training.models.model import FitProgress
 from storekeeper_training.next_item.model import FittedRanker
 from storekeeper_training.next_item.ranking import evaluate_ranker
@@ -43,3 +44,19 @@ def best_of(
             best, best_figure = ranker, figure
         progress(at + 1, len(tried), f"validation NDCG@10 {best_figure:.4f}")
     return best
+
+
+def chosen(ranker: FittedRanker, name: str) -> float:
+    """A number among a ranker's settings.
+
+    Raises
+    ------
+    DataError
+        If it has none of this name.
+    """
+    value = ranker.parameters.get(name)
+    if not isinstance(value, int | float):
+        raise DataError(
+            f"A ranker with the number '{name}' was expected. '{ranker.kind}' has {dict(ranker.parameters)}."
+        )
+    return value

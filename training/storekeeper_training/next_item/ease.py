@@ -3,7 +3,7 @@
 H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import ClassVar, Self
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from storekeeper.errors import UsageError
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.next_item.catalogue import Catalogue
-from storekeeper_training.next_item.choose import best_of
+from storekeeper_training.next_item.choose import best_of, chosen
 from storekeeper_training.next_item.folder import read_array, read_card, read_catalogue, write_ranker
-from storekeeper_training.next_item.model import Scores, check_catalogue
+from storekeeper_training.next_item.model import FittedRanker, Scores, check_catalogue
 from storekeeper_training.next_item.positions import count_matrix, weighted_history
 from storekeeper_training.next_item.sequences import Sequences
 
@@ -109,6 +109,10 @@ class Ease:
             return EaseRanker(train.catalogue, solved[ridge], decay, {"regularisation": ridge, "decay": decay})
 
         return best_of(product(self.regularisations, self.decays), fit_setting, validation, seed, progress)
+
+    def settled(self, ranker: FittedRanker) -> "Ease":
+        """With the ridge and the decay that were chosen."""
+        return replace(self, regularisations=(chosen(ranker, "regularisation"),), decays=(chosen(ranker, "decay"),))
 
 
 def solve_ease(gram: npt.NDArray[np.float64], ridge: float) -> npt.NDArray[np.float32]:

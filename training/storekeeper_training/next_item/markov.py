@@ -1,6 +1,6 @@
 """Model `markov`: what follows the last few items, by counted transitions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -9,7 +9,7 @@ import numpy as np
 
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.next_item.catalogue import Catalogue
-from storekeeper_training.next_item.choose import best_of
+from storekeeper_training.next_item.choose import best_of, chosen
 from storekeeper_training.next_item.folder import (
     read_array,
     read_card,
@@ -18,7 +18,7 @@ from storekeeper_training.next_item.folder import (
     sparse_arrays,
     write_ranker,
 )
-from storekeeper_training.next_item.model import Scores, check_catalogue
+from storekeeper_training.next_item.model import FittedRanker, Scores, check_catalogue
 from storekeeper_training.next_item.popularity import Shares, item_shares
 from storekeeper_training.next_item.positions import Positions, count_matrix, lagged_pairs, weighted_history
 from storekeeper_training.next_item.sequences import Sequences
@@ -128,6 +128,11 @@ class Markov:
             return MarkovRanker(train.catalogue, transitions, shares, decay, lags, parameters)
 
         return best_of(settings, fit_setting, validation, seed, progress)
+
+    def settled(self, ranker: FittedRanker) -> "Markov":
+        """With the lags, decay and smoothing that were chosen."""
+        lags, decay, smoothing = (chosen(ranker, name) for name in ("lags", "decay", "smoothing"))
+        return replace(self, lags=(int(lags),), decays=(decay,), smoothings=(smoothing,))
 
 
 def count_transitions(train: Sequences, positions: Positions, lags: int, decay: float, smoothing: float) -> Any:

@@ -76,6 +76,12 @@ class NextItemModel(Protocol):
             Called after each step.
         """
 
+    def settled(self, ranker: FittedRanker) -> "NextItemModel":
+        """The same way to fit with what `ranker`, a fit of this model, chose: fitted again it asks no validation rows.
+
+        So a model can be taught by all rows once its settings are known.
+        """
+
 
 def check_catalogue(catalogue: Catalogue, sequences: Sequences) -> None:
     """Refuse sequences whose codes mean other items than the ranker's."""

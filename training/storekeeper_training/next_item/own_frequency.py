@@ -1,6 +1,6 @@
 """Model `own-frequency`: what the customer took most often, and lately."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.next_item.catalogue import Catalogue
-from storekeeper_training.next_item.choose import best_of
+from storekeeper_training.next_item.choose import best_of, chosen
 from storekeeper_training.next_item.folder import read_array, read_card, read_catalogue, write_ranker
-from storekeeper_training.next_item.model import Scores, check_catalogue
+from storekeeper_training.next_item.model import FittedRanker, Scores, check_catalogue
 from storekeeper_training.next_item.popularity import Shares, item_shares
 from storekeeper_training.next_item.positions import Positions, weighted_history
 from storekeeper_training.next_item.sequences import Sequences
@@ -89,3 +89,7 @@ class OwnFrequency:
             return OwnFrequencyRanker(train.catalogue, shares, decay, {"decay": decay, "positions": self.positions})
 
         return best_of(self.decays, fit_decay, validation, seed, progress)
+
+    def settled(self, ranker: FittedRanker) -> "OwnFrequency":
+        """With the decay that was chosen."""
+        return replace(self, decays=(chosen(ranker, "decay"),))

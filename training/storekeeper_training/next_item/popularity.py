@@ -1,6 +1,6 @@
 """Model `popularity`: what most rows took lately."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.next_item.catalogue import Catalogue
-from storekeeper_training.next_item.choose import best_of
+from storekeeper_training.next_item.choose import best_of, chosen
 from storekeeper_training.next_item.folder import read_array, read_card, read_catalogue, write_ranker
-from storekeeper_training.next_item.model import Scores, check_catalogue
+from storekeeper_training.next_item.model import FittedRanker, Scores, check_catalogue
 from storekeeper_training.next_item.positions import Positions, events
 from storekeeper_training.next_item.sequences import Sequences
 
@@ -82,6 +82,11 @@ class Popularity:
             return PopularityRanker(train.catalogue, item_shares(_window(train, days), self.positions), parameters)
 
         return best_of(windows, fit_window, validation, seed, progress)
+
+    def settled(self, ranker: FittedRanker) -> "Popularity":
+        """With the window that was chosen."""
+        whole = ranker.parameters.get("window_days") is None
+        return replace(self, windows_days=(None if whole else chosen(ranker, "window_days"),))
 
 
 def item_shares(train: Sequences, positions: Positions) -> Shares:

@@ -1,6 +1,6 @@
 """Model `session-knn`: what like histories went on to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,7 @@ from scipy import sparse
 
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.next_item.catalogue import Catalogue
-from storekeeper_training.next_item.choose import best_of
+from storekeeper_training.next_item.choose import best_of, chosen
 from storekeeper_training.next_item.folder import (
     read_array,
     read_card,
@@ -21,7 +21,7 @@ from storekeeper_training.next_item.folder import (
     sparse_arrays,
     write_ranker,
 )
-from storekeeper_training.next_item.model import Scores, check_catalogue
+from storekeeper_training.next_item.model import FittedRanker, Scores, check_catalogue
 from storekeeper_training.next_item.popularity import Shares, item_shares
 from storekeeper_training.next_item.positions import Positions, count_matrix, weighted_history
 from storekeeper_training.next_item.sequences import Sequences
@@ -145,6 +145,11 @@ class SessionKnn:
 
         settings = product(self.neighbours, self.decays, self.rare_items_count)
         return best_of(settings, fit_setting, validation, seed, progress)
+
+    def settled(self, ranker: FittedRanker) -> "SessionKnn":
+        """With the neighbours, decay and weighing that were chosen."""
+        neighbours, decay, rare = (chosen(ranker, name) for name in ("neighbours", "decay", "rare_items_count"))
+        return replace(self, neighbours=(int(neighbours),), decays=(decay,), rare_items_count=(bool(rare),))
 
 
 def _strongest(similarities: Any, limit: int) -> Any:

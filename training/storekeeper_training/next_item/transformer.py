@@ -4,7 +4,7 @@ W.-C. Kang and J. McAuley, Self-Attentive Sequential Recommendation, ICDM 2018; 
 C. Macdonald, gSASRec, RecSys 2023.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -15,6 +15,8 @@ from storekeeper.errors import CheckFailedError
 from storekeeper_training.models.model import FitProgress, Parameters
 from storekeeper_training.models.reference_network import export_onnx, import_keras
 from storekeeper_training.next_item.catalogue import Catalogue
+from storekeeper_training.next_item.choose import chosen
+from storekeeper_training.next_item.model import FittedRanker
 from storekeeper_training.next_item.popularity import item_shares
 from storekeeper_training.next_item.positions import Positions
 from storekeeper_training.next_item.sequences import Sequences
@@ -94,6 +96,10 @@ class Transformer:
         check_parity(ranker, scorer, validation.take(np.arange(min(_PARITY_ROWS, len(validation)))))
         progress(self.epochs, self.epochs, f"epoch {learnt.epoch} kept")
         return ranker
+
+    def settled(self, ranker: FittedRanker) -> "Transformer":
+        """For as many epochs as were best."""
+        return replace(self, epochs=int(chosen(ranker, "best_epoch")), patience=None)
 
     def _loss_name(self, n_items: int) -> str:
         return "softmax" if n_items <= LARGEST_SOFTMAX else "gbce"

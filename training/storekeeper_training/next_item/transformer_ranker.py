@@ -15,7 +15,7 @@ from storekeeper_training.next_item.folder import read_array, read_card, read_ca
 from storekeeper_training.next_item.model import Scores, check_catalogue
 from storekeeper_training.next_item.ragged import Ragged
 from storekeeper_training.next_item.sequences import Sequences
-from storekeeper_training.next_item.transformer_tokens import history_tokens, padded
+from storekeeper_training.next_item.transformer_tokens import history_tokens, length_batches, padded
 
 ONNX_FILE = "model.onnx"
 
@@ -50,8 +50,8 @@ class TransformerRanker:
         """Log chances but for a constant a row, where it was trained by the full softmax."""
         check_catalogue(self.catalogue, sequences)
         scores = np.empty((len(sequences), len(self.catalogue)), dtype=np.float32)
-        for place, batch in sequences.batches(_ROWS_AT_ONCE):
-            scores[place] = self._run(batch)[0]
+        for rows in length_batches(sequences.history, _ROWS_AT_ONCE):
+            scores[rows] = self._run(sequences.take(rows))[0]
         return scores
 
     def attention(self, sequences: Sequences) -> tuple[Ragged, npt.NDArray[np.float32]]:

@@ -59,6 +59,12 @@ def padded(tokens: Ragged) -> Tokens:
     return matrix
 
 
+def length_batches(history: Ragged, size: int) -> Iterator[Numbers]:
+    """Rows in parts of at most `size`, those of like length together, so that little is padded."""
+    order = np.argsort(history.lengths, kind="stable")
+    yield from _parts(order, size)
+
+
 class TrainingWindows:
     """Windows of the training rows: cut anew each epoch, in random order.
 

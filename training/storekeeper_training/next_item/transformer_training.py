@@ -12,7 +12,9 @@ from storekeeper_training.next_item.ranking import evaluate_ranker
 from storekeeper_training.next_item.sequences import Sequences
 from storekeeper_training.next_item.transformer_loss import Loss
 from storekeeper_training.next_item.transformer_network import Network
-from storekeeper_training.next_item.transformer_tokens import TrainingWindows, history_tokens, padded
+from storekeeper_training.next_item.transformer_tokens import TrainingWindows, history_tokens, length_batches, padded
+
+_ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,11 @@ class KerasScorer:
 
     def scores(self, sequences: Sequences) -> Scores:
         """After the last token of each row."""
-        tokens = padded(history_tokens(sequences.history, len(sequences.catalogue), self.length))
-        scores: Scores = self.model(tokens, training=False)[0].numpy()
+        n_items = len(sequences.catalogue)
+        scores = np.empty((len(sequences), n_items), dtype=np.float32)
+        for rows in length_batches(sequences.history, _ROWS_AT_ONCE):
+            tokens = padded(history_tokens(sequences.history.take(rows), n_items, self.length))
+            scores[rows] = self.model(tokens, training=False)[0].numpy()
         return scores
 
 
