@@ -192,6 +192,8 @@ def _answer_content(answer: Answer) -> dict[str, Any]:
     }
     if answer.with_features:
         content["features"] = prediction.features.to_pydict()
+    if answer.explanation is not None:
+        content["explanation"] = answer.explanation
     return content
 
 

@@ -17,9 +17,11 @@ from storekeeper.online.reader import UNREADABLE, FeatureReader
 from storekeeper.settings import Settings
 from storekeeper.store import FeatureStore
 from storekeeper_serving.catalogue import fingerprint, load_catalogue
+from storekeeper_serving.explanations import check_explainable, explain_rows
 from storekeeper_serving.inputs import REQUEST_TIME, PredictBody, count_rows, parse_body, typed_columns
 from storekeeper_serving.options import ServingOptions
 from storekeeper_serving.predictor import Prediction, ServedModel
+from storekeeper_serving.schemas import ExplanationInfo
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Answer:
         Chances and decisions, or quantities and bounds; features.
     with_features
         Whether the caller wants to see the features.
+    explanation
+        Why, if the caller wants to know.
     """
 
     model: ServedModel
@@ -45,6 +49,7 @@ class Answer:
     request_id: str
     prediction: Prediction
     with_features: bool
+    explanation: ExplanationInfo | None = None
 
 
 class Engine:
@@ -107,7 +112,8 @@ class Engine:
         reader = model.reader
         evidence = self._testify(reader)
         prediction, vectors = model.predict(entities, context, now)
-        answer = Answer(model, now, secrets.token_hex(16), prediction, request.features)
+        explanation = None if request.explain is None else explain_rows(model, vectors, entities, now, request.explain)
+        answer = Answer(model, now, secrets.token_hex(16), prediction, request.features, explanation)
         self.log.append(reader.service, reader.definition_hash, now, _logged(answer, vectors), evidence)
         return answer
 
@@ -139,6 +145,8 @@ class Engine:
 
     def _columns(self, request: PredictBody, model: ServedModel, now: datetime) -> tuple[Any, Any]:
         rows = count_rows(request, self.options.max_rows)
+        if request.explain is not None:
+            check_explainable(rows, self.options.max_explained_rows)
         given = dict(request.context)
         if REQUEST_TIME in model.context_types:
             given.setdefault(REQUEST_TIME, now.isoformat())

@@ -34,6 +34,12 @@ class PredictBody(BaseModel):
     model: str | None = Field(default=None, description="A model of the task; by default the best on validation.")
     version: int | None = Field(default=None, ge=1, description="A version of that model; by default the latest.")
     features: bool = Field(default=False, description="Whether to answer the vectors that the model was given.")
+    explain: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="How many inputs to explain each row by, the most telling first; takes longer.",
+    )
 
 
 def parse_body(body: bytes) -> PredictBody:

@@ -13,6 +13,8 @@ class ServingOptions:
     ----------
     max_rows
         Rows that one request may ask for.
+    max_explained_rows
+        Rows that one request may have explained.
     max_body_bytes
         Bytes that a request's body may have.
     max_pending_rows
@@ -24,6 +26,7 @@ class ServingOptions:
     """
 
     max_rows: int = 1000
+    max_explained_rows: int = 100
     max_body_bytes: int = 4 * 1024 * 1024
     max_pending_rows: int = 100_000
     flush_seconds: float = 5.0

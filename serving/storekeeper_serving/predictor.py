@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import pyarrow as pa
 
 from storekeeper.artefact import Artefact, CategoricalColumn, Manifest, Predictor, load_predictor
 from storekeeper.artefact import Column as DeclaredColumn
-from storekeeper.errors import DataError, SourceError, listing
+from storekeeper.errors import DataError, SourceError, StorekeeperError, listing
+from storekeeper.explain import Explainer, load_explainer
 from storekeeper.online.reader import FeatureReader
 from storekeeper_serving.inputs import REQUEST_TIME, Column, json_type
+from storekeeper_serving.problems import Problem, RequestError
 
 _TYPES = {
     str(type_): type_ for type_ in (pa.int64(), pa.float64(), pa.string(), pa.bool_(), pa.timestamp("us", tz="UTC"))
@@ -98,6 +101,23 @@ class ServedModel:
         decisions = None if manifest.threshold is None else numbers >= manifest.threshold
         bounds = None if manifest.interval is None else manifest.interval.bounds(numbers)
         return Prediction(features, numbers, decisions, bounds), pa.table(vectors)
+
+    def explainer(self) -> Explainer:
+        """What takes its predictions apart; loaded when first asked for, so that predicting never waits for it.
+
+        Raises
+        ------
+        RequestError
+            If the model can't be explained; the message says why.
+        """
+        try:
+            return self._explainer
+        except StorekeeperError as error:
+            raise RequestError(Problem(422, "not_explainable", str(error), do="Ask without 'explain'.")) from error
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return load_explainer(self.artefact.path)
 
     def _read(self, entities: Mapping[str, Column], context: Mapping[str, Column], now: datetime) -> pa.Table:
         reader = self.reader

@@ -6,6 +6,43 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 
+class ContributionInfo(BaseModel):
+    """What one input adds to a row's margin, or takes from it; where its value comes from, and how old that is."""
+
+    feature: str
+    value: Any = Field(description="The value that the model was given.")
+    contribution: float = Field(description="Signed, on the explanation's scale.")
+    origin: Literal["feature", "entity", "request"] = Field(description="Read, or given by the caller.")
+    view: str | None = Field(description="The feature view, or the on-demand view that makes it.")
+    view_materialised_until: datetime | None = Field(
+        description="Up to when the view was materialised; pushed events are newer. Of an on-demand view the earliest "
+        "of those behind it."
+    )
+    event_time: datetime | None = Field(
+        description="Of a latest-value view, when the event was that the value is from. Windows don't tell it."
+    )
+    age_seconds: float | None = Field(description="How long that was before `served_at`.")
+
+
+class ExplainedRow(BaseModel):
+    """`base` and all contributions, those of `rest` included, are `margin`, but for `residual`."""
+
+    base: float
+    contributions: list[ContributionInfo] = Field(description="The greatest by size, greatest first.")
+    rest: float = Field(description="The sum of the contributions that aren't listed.")
+    margin: float = Field(description="The model's answer before it became a probability or quantity.")
+    residual: float = Field(description="How far base and contributions are from the margin.")
+
+
+class ExplanationInfo(BaseModel):
+    """Why the rows were predicted as they were."""
+
+    scale: Literal["logit", "log", "units"] = Field(description="In what margins and contributions are told.")
+    method: str
+    reference: str = Field(description="What the base stands for.")
+    rows: list[ExplainedRow]
+
+
 class PredictAnswer(BaseModel):
     """Probabilities and decisions, or of a task that predicts quantities those, in the order of the rows."""
 
@@ -24,6 +61,7 @@ class PredictAnswer(BaseModel):
     low: list[float | None] | None = None
     high: list[float | None] | None = None
     features: dict[str, list[Any]] | None = Field(default=None, description="Feature -> one value a row; if asked for.")
+    explanation: ExplanationInfo | None = Field(default=None, description="If asked for.")
 
 
 class RejectedEvent(BaseModel):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from explain.conftest import TREE_ENCODER
+from explain.small_models import TREE_ENCODER
 from storekeeper.artefact import load_predictor
 from storekeeper.artefact.formulas import WeightedSum, sigmoid
 from storekeeper.artefact.runtime import LEVEL_FILE, XGBOOST_FILE

@@ -59,7 +59,7 @@ def test_a_network_that_cannot_be_explained_is_kept(tmp_path: Path) -> None:
 
     import onnx
 
-    from explain.conftest import MANIFEST
+    from explain.small_models import MANIFEST
     from training.explain.test_gradient_graph import network
 
     onnx.save(network("Tanh"), str(tmp_path / ONNX_FILE))
