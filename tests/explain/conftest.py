@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from storekeeper.artefact import (
-    Encoder,
-)
+from explain.small_models import MANIFEST, TREE_ENCODER
+from storekeeper.artefact import Encoder
 from storekeeper.artefact.runtime import XGBOOST_FILE
 from storekeeper.explain import Background
 
