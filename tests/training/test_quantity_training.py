@@ -136,7 +136,7 @@ def test_quantities_are_reported(run: TrainResult, sales_folder: Path) -> None:
     assert record["split"]["test"] == {"rows": len(run.split.test), "units": run.best.test.units}
     assert "rmsse on validation" in terminal.getvalue()
     assert comparison_line(run).startswith(f"xgboost - {run.models[1].name}: RMSSE -")
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 11
     told = re.sub(r"base64,[^\"]+", "", page) + terminal.getvalue()
     assert not re.findall(r"AUC|positives|<dt>threshold", told)
     first = run.comparisons[0]

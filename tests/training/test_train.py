@@ -146,7 +146,7 @@ def test_report_is_one_whole_page(run: TrainResult) -> None:
     for model in run.models:
         assert model.name in page
         assert f"{model.test.auc:.4f}" in page
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 11
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", page)
     assert "12" in page
     assert [path.name for path in run.report.parent.iterdir()] == [run.report.name]
@@ -236,7 +236,7 @@ def test_wrong_requests_write_nothing(
 ) -> None:
     """An unknown model, a rule without its feature and a dataset of one class are errors that leave no file."""
     out = tmp_path / "models"
-    with pytest.raises(NotFoundError, match=r"no model 'oracle'. Models: 'dnn-reference'"):
+    with pytest.raises(NotFoundError, match=r"no model 'oracle'. Models: 'blend', 'dnn', 'dnn-reference'"):
         train(small_task, dataset_folder, out, tmp_path / "reports", ["rule", "oracle"])
     astray = replace(small_task, rule=RuleBaseline("moon_phase", "rising"))
     with pytest.raises(DataError, match=r"'moon_phase', which the dataset lacks"):

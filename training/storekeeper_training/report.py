@@ -4,6 +4,7 @@ from typing import Any
 
 from storekeeper.artefact import load_predictor, read_encoder
 from storekeeper.pages import write_page
+from storekeeper_training.explain.section import explain_best
 from storekeeper_training.figures import PALETTE, draw_bars
 from storekeeper_training.importance import gain_importance, permutation_importance
 from storekeeper_training.leaderboard import best_figures, figure
@@ -36,15 +37,16 @@ def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
         "problem": problem,
         "best": result.best,
         "tiles": problem.tiles(result.best.test),
-        "leaderboard": _leaderboard(result, colours),
+        "leaderboard": leaderboard(result, colours),
         "comparisons": result.comparisons,
         "columns": [(f"{metric.title} {metric.arrow}", "") for metric in problem.metrics],
         "selection": f"val. {problem.metric(task.selection_metric).title}",
         "pictures": problem.pictures([_shown(model, test, colours[model.name]) for model in result.models]),
         "importance": _importance_pictures(result, test, colours, seed),
-        "facts": _facts(result),
+        "explanation": explain_best(result, test, colours[result.best.name]),
+        "facts": facts(result),
         "allowed_lints": result.allowed_lints,
-        "periods": _periods(result),
+        "periods": periods(result),
         "models": [_model_card(result, model, colours[model.name]) for model in result.models],
     }
 
@@ -75,7 +77,8 @@ def _importance_pictures(result: TrainResult, test: Sample, colours: dict[str, s
     return pictures
 
 
-def _leaderboard(result: TrainResult, colours: dict[str, str]) -> list[dict[str, Any]]:
+def leaderboard(result: TrainResult, colours: dict[str, str]) -> list[dict[str, Any]]:
+    """The models as the page's table shows them."""
     metrics = result.dataset.problem.metrics
     best = best_figures(result.models, metrics)
     return [
@@ -97,7 +100,7 @@ def _cell(value: float, best: float) -> tuple[str, bool]:
     return f"{value:.4f}", value == best
 
 
-def _facts(result: TrainResult) -> list[tuple[str, str]]:
+def facts(result: TrainResult) -> list[tuple[str, str]]:
     """The dataset in a few lines."""
     table, record, problem = result.dataset.table, result.dataset.manifest, result.dataset.problem
     immature = record.get("immature_rows")
@@ -115,7 +118,8 @@ def _facts(result: TrainResult) -> list[tuple[str, str]]:
     ]
 
 
-def _periods(result: TrainResult) -> list[dict[str, str]]:
+def periods(result: TrainResult) -> list[dict[str, str]]:
+    """The three periods: rows, labels, first and last day."""
     times, labels, problem = result.dataset.timestamps, result.dataset.labels, result.dataset.problem
     return [
         {
