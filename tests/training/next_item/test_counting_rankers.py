@@ -160,7 +160,7 @@ def test_a_damaged_folder_is_refused_by_the_name_of_the_file(tmp_path):
         load_ranker(tmp_path)
     card = json.loads((tmp_path / "ranker.json").read_text())
     (tmp_path / "ranker.json").write_text(json.dumps(card | {"kind": "oracle"}))
-    with pytest.raises(NotFoundError, match=r"'oracle'\. There are: 'ease'"):
+    with pytest.raises(NotFoundError, match=r"'oracle'\. There are: 'blend', 'ease'"):
         load_ranker(tmp_path)
     (tmp_path / "ranker.json").write_text(json.dumps(card | {"format": 9}))
     with pytest.raises(DataError, match="format 9"):
