@@ -1,4 +1,4 @@
-"""`storekeeper dataset build`, `lint`, `train`, `evaluate` and `benchmark`."""
+"""`storekeeper dataset build`, `lint`, `train`, `evaluate`, `explain` and `benchmark`."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -10,6 +10,7 @@ from storekeeper.cli.output import Json, console, print_json, print_table, progr
 from storekeeper.errors import NotFoundError, SettingError, SourceError
 from storekeeper_training import dataset_commands
 from storekeeper_training.benchmark import commands as benchmark_commands
+from storekeeper_training.explain.command import explain
 
 TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
 Allowed = Annotated[
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command()(lint)
     app.command()(train)
     app.command()(evaluate)
+    app.command()(explain)
     benchmark_commands.register(app)
 
 
