@@ -228,11 +228,29 @@ def refuse_missing_file(url: str) -> None:
     SourceError
         If the file is missing.
     """
+    if (path := _missing_file(url)) is not None:
+        raise SourceError(_explain(url, f"no such table, for there is no file '{path}'"))
+
+
+def make_missing_file(url: str) -> None:
+    """Make a SQLite file that isn't there, with the platform's tables; a database that is there is left alone.
+
+    Raises
+    ------
+    SourceError
+        If it can't be made.
+    """
+    if _missing_file(url) is not None:
+        upgrade(url)
+
+
+def _missing_file(url: str) -> Path | None:
+    """The SQLite file of a URL, if it isn't there; None for a server."""
     parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-        path = Path(str(parsed.database))
-        if not path.is_file():
-            raise SourceError(_explain(url, f"no such table, for there is no file '{path}'"))
+    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        return None
+    path = Path(str(parsed.database))
+    return None if path.is_file() else path
 
 
 def make_database_folder(url: str) -> None:

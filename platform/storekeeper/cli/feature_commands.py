@@ -19,11 +19,15 @@ def register(app: typer.Typer) -> None:
 
 def apply(json: Json = False) -> None:
     """Check the feature repo against its sources and register what it declares; nothing is written if it fails."""
+    from storekeeper.database import make_missing_file
     from storekeeper.definitions import plan_view
+    from storekeeper.settings import Settings
 
     store = _open_store()
     with console.status("Checking and registering the feature repo") if not json else _nothing():
         store.apply_repo()
+        # Where no shop is loaded, nothing else makes the ledger.
+        make_missing_file(Settings.load().database_url)
     plans = {view.name: plan_view(view) for view in store.all_feature_views()}
     views = [[name, ", ".join(plan.keys), len(plan.types)] for name, plan in plans.items()]
     services = sorted(service.name for service in store.list_feature_services())
