@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storekeeper.artefact import Artefact, best_artefact, find_artefact, list_artefacts, read_manifest
+from storekeeper.artefact import (
+    Artefact,
+    default_artefact,
+    find_artefact,
+    list_artefacts,
+    promotions_stamp,
+    read_manifest,
+    verify_contents,
+)
 from storekeeper.definitions import definition_hash
 from storekeeper.errors import NotFoundError, SourceError, StorekeeperError
 from storekeeper.online.reader import UNREADABLE, FeatureReader
@@ -38,14 +46,14 @@ class Catalogue:
     entries
         The latest version of every model, by task and model; older versions join when asked for.
     defaults
-        Task -> model that answers when none is named, or why none does.
+        Task -> artefact that answers when no model is named, or why none does: the promoted one, else the best.
     """
 
     models_dir: Path
     store: FeatureStore
     readers: dict[str, FeatureReader | StorekeeperError] = field(default_factory=dict)
     entries: dict[str, dict[str, Entry]] = field(default_factory=dict)
-    defaults: dict[str, str | StorekeeperError] = field(default_factory=dict)
+    defaults: dict[str, Artefact | StorekeeperError] = field(default_factory=dict)
     _older: dict[Artefact, Entry] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -71,30 +79,27 @@ class Catalogue:
             409 where it was trained on other definitions, 503 where it can't be loaded.
         """
         self.check_task(task)
-        models = self.entries[task]
-        name = self._default(task) if model is None else model
-        if name not in models:
-            problem = _unknown("model", name, models, f"storekeeper train {task} --model NAME")
-            raise RequestError(problem)
-        entry = models[name]
+        entry = self._default(task) if model is None else self._latest(task, model)
         if version is not None and version != _artefact(entry).version:
-            entry = self._older_version(task, name, version)
+            entry = self._older_version(task, _artefact(entry).model, version)
         if isinstance(entry, Refusal):
             raise RefusedError(entry.problem)
         return entry
 
     def all_entries(self) -> Iterator[tuple[Artefact, Entry, bool]]:
-        """The latest version of every model, whether served or refused, and whether it is its task's default."""
+        """The latest version of every model, and each task's default; each served or refused, the default or not."""
         for task, models in self.entries.items():
-            for name, entry in models.items():
-                yield _artefact(entry), entry, self.defaults[task] == name
+            default, known = self.defaults[task], [*models.values()]
+            if isinstance(default, Artefact) and default not in map(_artefact, known):
+                known.append(self._load(default))
+            yield from ((_artefact(entry), entry, _artefact(entry) == default) for entry in known)
 
     def served(self) -> Iterator[ServedModel]:
-        """The latest version of every model that is served."""
+        """Those of them that are served."""
         return (entry for _, entry, _ in self.all_entries() if isinstance(entry, ServedModel))
 
     def refused(self) -> Iterator[Refusal]:
-        """The latest version of every model that is not."""
+        """Those of them that are not."""
         return (entry for _, entry, _ in self.all_entries() if isinstance(entry, Refusal))
 
     def reader(self, service: str) -> FeatureReader:
@@ -106,18 +111,29 @@ class Catalogue:
             raise reader
         return reader
 
-    def _default(self, task: str) -> str:
+    def _latest(self, task: str, model: str) -> Entry:
+        models = self.entries[task]
+        if model not in models:
+            raise RequestError(_unknown("model", model, models, f"storekeeper train {task} --model NAME"))
+        return models[model]
+
+    def _default(self, task: str) -> Entry:
         default = self.defaults[task]
         if isinstance(default, StorekeeperError):
             summary = f"Task '{task}' has no default model: {default}"
             raise RefusedError(Problem(503, "no_default_model", summary, do="Name a model."))
-        return default
+        latest = self.entries[task].get(default.model)
+        return latest if latest is not None and _artefact(latest) == default else self._load(default)
 
     def _older_version(self, task: str, model: str, version: int) -> Entry:
         try:
             artefact = find_artefact(self.models_dir, task, model, version)
         except NotFoundError as error:
             raise RequestError(Problem(404, "unknown_version", str(error))) from None
+        return self._load(artefact)
+
+    def _load(self, artefact: Artefact) -> Entry:
+        """A model beside the latest versions, loaded when first asked for."""
         with self._loading:
             if artefact not in self._older:
                 self._older[artefact] = load_entry(artefact, self)
@@ -137,7 +153,7 @@ def load_catalogue(store: FeatureStore, models_dir: Path) -> Catalogue:
         for name, entry in models.items():
             models[name] = load_entry(_artefact(entry), catalogue)
         try:
-            catalogue.defaults[task] = best_artefact(models_dir, task).model
+            catalogue.defaults[task] = default_artefact(models_dir, task)
         except StorekeeperError as error:
             catalogue.defaults[task] = error
     return catalogue
@@ -147,6 +163,7 @@ def load_entry(artefact: Artefact, catalogue: Catalogue) -> Entry:
     """A model ready to serve, or why it is not."""
     try:
         manifest = read_manifest(artefact.path)
+        verify_contents(artefact.path)
         reader = catalogue.reader(manifest.feature_service)
         if manifest.definition_hash != reader.definition_hash:
             return Refusal(artefact, _stale(artefact, manifest.definition_hash, reader))
@@ -167,9 +184,10 @@ def _open_reader(store: FeatureStore, service: str) -> FeatureReader | Storekeep
 
 
 def fingerprint(store: FeatureStore, models_dir: Path, services: Iterable[str]) -> object:
-    """Something that differs when models, or the definitions of these services, have changed."""
+    """Something that differs when models, promotions, or the definitions of these services, have changed."""
     store.refresh_registry()
-    return list_artefacts(models_dir), {service: _hash_or_error(store, service) for service in services}
+    hashes = {service: _hash_or_error(store, service) for service in services}
+    return list_artefacts(models_dir), promotions_stamp(models_dir), hashes
 
 
 def _hash_or_error(store: FeatureStore, service: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
+from storekeeper.artefact.contents import write_contents
 from storekeeper.artefact.manifest import Manifest, read_manifest
 from storekeeper.errors import NotFoundError, UsageError, listing
 
@@ -46,9 +47,9 @@ def write_artefact(
     fill
         Writes the model's files into the (temporary) folder it is given.
     check
-        Raises if the finished folder must not be accepted.
+        Raises if the finished folder must not be accepted. Without it the artefact is on record as unchecked.
     """
-    home = models_dir / _checked(manifest.task, "task") / _checked(manifest.model, "model")
+    home = task_folder(models_dir, manifest.task) / _checked(manifest.model, "model")
     home.mkdir(parents=True, exist_ok=True)
     temporary = Path(mkdtemp(prefix=_PART, dir=home))
     try:
@@ -107,6 +108,17 @@ def best_artefact(models_dir: Path, task: str) -> Artefact:
     return latest[max(sorted(rivals), key=lambda name: manifests[name].selection_value())]
 
 
+def task_folder(models_dir: Path, task: str) -> Path:
+    """Where a task's models lie.
+
+    Raises
+    ------
+    UsageError
+        If the name is not one folder's.
+    """
+    return models_dir / _checked(task, "task")
+
+
 def _publish(home: Path, temporary: Path, manifest: Manifest, check: Callable[[Path], None] | None) -> Artefact:
     """Give the finished folder the next free version; another writer may take one in between."""
     task, model = home.parts[-2:]
@@ -115,6 +127,7 @@ def _publish(home: Path, temporary: Path, manifest: Manifest, check: Callable[[P
         replace(manifest, version=version).write(temporary)
         if check is not None:
             check(temporary)
+        write_contents(temporary, checked=check is not None)
         target = home / str(version)
         try:
             temporary.rename(target)
