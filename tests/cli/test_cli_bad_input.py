@@ -53,7 +53,7 @@ def refused(run: Any, home: Path, *arguments: str, code: int = 2, **variables: s
         (("dataset", "build", "weather"), "There is no task 'weather'. Tasks: 'purchase'"),
         (("train", "weather"), "There is no task 'weather'"),
         (("evaluate", "weather"), "There is no task 'weather'"),
-        (("train", "purchase", "--model", "oracle"), "There is no model 'oracle'. Models: 'dnn-reference'"),
+        (("train", "purchase", "--model", "oracle"), "no model 'oracle'. Models: 'blend', 'dnn', 'dnn-reference'"),
         (("evaluate", "purchase", "--model", "oracle"), "There is no model 'oracle'"),
         (("evaluate", "purchase", "--model", "dnn-reference"), "Trained on it: 'logistic', 'rule', 'xgboost'"),
         (

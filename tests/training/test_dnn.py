@@ -74,7 +74,7 @@ def test_one_graph_answers_as_the_ensemble_did(fitted: Fitted, tmp_path: Path) -
     np.testing.assert_allclose(np.concatenate(singly), expected[:20], rtol=0, atol=1e-5)
     odd = {"x": [None, 1e30, -1e30], "y": [None, np.inf, 0.0], "sign": ["never met", None, "same"]}
     np.testing.assert_allclose(predictor.predict(odd), fitted.predict(odd), rtol=0, atol=1e-5)
-    assert {path.name for path in folder.iterdir()} == {"encoder.json", "manifest.json", "model.onnx"}
+    assert [path.name for path in folder.iterdir() if path.suffix != ".json"] == ["model.onnx"]
 
 
 def test_unseen_categories_count_as_null(fitted: Fitted) -> None:
