@@ -11,6 +11,7 @@ from storekeeper.errors import NotFoundError, SettingError, SourceError
 from storekeeper_training import dataset_commands
 from storekeeper_training.benchmark import commands as benchmark_commands
 from storekeeper_training.explain.command import explain
+from storekeeper_training.registry import commands as registry_commands
 
 TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
 Allowed = Annotated[
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(evaluate)
     app.command()(explain)
     benchmark_commands.register(app)
+    registry_commands.register(app)
 
 
 def build(
@@ -230,6 +232,8 @@ def _record(settings: Any, result: Any) -> None:
             created_at=datetime.now(UTC),
         )
         ledger.record_model_run(record)
+    if not all(model.reused for model in result.models):
+        registry_commands.track(settings, result.dataset.task.name)
 
 
 def _print_result(result: Any, *, as_json: bool) -> None:
