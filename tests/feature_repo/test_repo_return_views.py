@@ -2,7 +2,7 @@
 
 from storekeeper.testing import FeatureRepo
 
-BACK = {"customer_id": 1, "product_id": 5, "basket_id": 10, "amount_cents": 300}
+BACK = {"customer_id": 1, "product_id": 5, "amount_cents": 300}
 
 
 def test_returns_are_of_the_customer_and_of_the_product(feature_repo: FeatureRepo) -> None:

@@ -171,7 +171,8 @@ def _train(
     from storekeeper_training.progress import ProgressBars, silent
 
     chosen = tuple(models or default_models(task))
-    find_models(task, chosen)  # a missing extra is named before anything heavy is imported
+    if task.kind != "ranking":
+        find_models(task, chosen)  # a missing extra is named before anything heavy is imported
     from storekeeper_training.train import train as train_models
 
     folders = (_latest_dataset(task, settings), settings.models_dir, settings.reports_dir)

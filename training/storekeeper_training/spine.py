@@ -106,4 +106,6 @@ def _check_events(task: Task, path: Path, connection: duckdb.DuckDBPyConnection)
 def _typed(values: pa.ChunkedArray, dtype: str) -> pa.ChunkedArray:
     """The column in its declared type."""
     instant = pa.timestamp("us", tz="UTC")
+    if dtype.startswith("list"):
+        return values.cast(pa.list_(pa.int64()))
     return values.cast(instant if dtype.startswith("timestamp") else pa.type_for_alias(dtype))

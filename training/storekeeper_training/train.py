@@ -29,6 +29,7 @@ from storekeeper_training.explain.background import write_background
 from storekeeper_training.fingerprint import training_hash
 from storekeeper_training.lint import Evidence, check_names, refuse, run_lints
 from storekeeper_training.models import Fitted, Model, Sample, default_models, find_models, package_versions
+from storekeeper_training.next_item.pipeline import evaluate_rankers, train_rankers
 from storekeeper_training.problems import Compared, Decision, Figures, Judge, Truth
 from storekeeper_training.progress import StageProgress, silent
 from storekeeper_training.report import write_report
@@ -109,6 +110,11 @@ def train(
         If a lint says that the dataset leaks, before anything is trained; or if a saved model, read back, predicts
         otherwise than the trained one: nothing is then kept of it.
     """
+    if task.kind == "ranking":
+        return train_rankers(
+            task, dataset_folder, models_dir, reports_dir, models,
+            seed=seed, reuse=reuse, progress=progress, clock=clock, examine=examine, allow=allow,
+        )  # fmt: skip
     chosen = find_models(task, models)
     check_names(allow)
     run = _prepare(task, dataset_folder, models_dir, seed, clock)
@@ -139,6 +145,8 @@ def evaluate_trained(
     NotFoundError
         If an asked model, or every model, was never trained on this dataset.
     """
+    if task.kind == "ranking":
+        return evaluate_rankers(task, dataset_folder, models_dir, reports_dir, models, progress=progress)
     wanted = [model.name for model in find_models(task, models)] if models else None
     run = _prepare(task, dataset_folder, models_dir, seed=0, clock=None)
     found: dict[str, Artefact] = {}

@@ -17,7 +17,9 @@ FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 
 Origin = Literal["feature", "entity", "request"]
-Runtime = Literal["xgboost", "xgboost-scaled", "onnx", "logistic", "rule", "log-linear", "weighted-sum", "blend"]
+Runtime = Literal[
+    "xgboost", "xgboost-scaled", "onnx", "logistic", "rule", "log-linear", "weighted-sum", "blend", "ranker"
+]
 #: What a model predicts: a chance, a number of units, an order of items.
 Kind = Literal["binary", "quantity", "ranking"]
 

@@ -80,6 +80,11 @@ def load_predictor(folder: Path) -> Predictor:
         If the package that runs this model is not installed; the message says which extra brings it.
     """
     manifest = read_manifest(folder)
+    if manifest.runtime not in _SCORERS:
+        raise UsageError(
+            f"'{folder}' holds a model of kind '{manifest.runtime}', which orders items and gives no number a row: it "
+            f"can be evaluated (storekeeper evaluate {manifest.task}), not served or explained yet."
+        )
     return Predictor(manifest, read_encoder(folder), _SCORERS[manifest.runtime](folder))
 
 

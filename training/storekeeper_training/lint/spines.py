@@ -69,7 +69,8 @@ def _compare(evidence: Evidence, then: SpineThen) -> tuple[int, int, int]:
     names = ", ".join(map(quote, keys))
     # A row may be about no product, or no campaign: null keys are equal here.
     same = " AND ".join(f"a.{quote(key)} IS NOT DISTINCT FROM b.{quote(key)}" for key in keys)
-    label = quote(task.label)
+    # Lists can't be summed, but their hashes can.
+    told = f"hash({quote(task.label)})::HUGEINT" if task.kind == "ranking" else quote(task.label)
     with open_duckdb(None) as connection:
         for name, table in tables.items():
             # One horizon more, so that a log that is quiet before `then` doesn't matter.
@@ -80,8 +81,8 @@ def _compare(evidence: Evidence, then: SpineThen) -> tuple[int, int, int]:
             f"SELECT count(*) FILTER (a.n IS NOT NULL AND b.n IS NOT NULL), "  # noqa: S608  (quoted)
             f"count(*) FILTER (a.n IS NOT NULL AND b.n IS NOT NULL AND a.ones != b.ones), "
             f"count(*) FILTER (a.n IS NULL OR b.n IS NULL) "
-            f"FROM (SELECT {names}, count(*) AS n, sum({label}) AS ones FROM passed_now GROUP BY ALL) AS a "
-            f"FULL JOIN (SELECT {names}, count(*) AS n, sum({label}) AS ones FROM passed_then GROUP BY ALL) AS b "
+            f"FROM (SELECT {names}, count(*) AS n, sum({told}) AS ones FROM passed_now GROUP BY ALL) AS a "
+            f"FULL JOIN (SELECT {names}, count(*) AS n, sum({told}) AS ones FROM passed_then GROUP BY ALL) AS b "
             f"ON {same}"
         ).fetchall()[0]
     return int(both), int(changed), int(single)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
 
 from storekeeper.errors import NotFoundError, UsageError, listing
 from storekeeper_training.models.blend import BlendedModels
@@ -27,6 +28,10 @@ def default_models(task: Task) -> tuple[str, ...]:
     """Names of the models that are trained for a task when none is named."""
     if task.kind == "quantity":
         return tuple(model.name for model in _quantity_models(task))
+    if task.kind == "ranking":
+        from storekeeper_training.next_item.available import DEFAULT_RANKERS
+
+        return DEFAULT_RANKERS
     return MODEL_NAMES
 
 
@@ -74,7 +79,23 @@ def _quantity_models(task: Task) -> tuple[Model, ...]:
     )
 
 
-def package_versions(model: Model) -> dict[str, str]:
+class _Packaged(Protocol):
+    """Anything that needs packages."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What it needs."""
+
+    @property
+    def extra(self) -> str:
+        """What installs them."""
+
+
+def package_versions(model: _Packaged) -> dict[str, str]:
     """Versions of the packages that a model needs, by name.
 
     Raises
@@ -85,7 +106,7 @@ def package_versions(model: Model) -> dict[str, str]:
     return {package: _installed(package, model) for package in model.packages}
 
 
-def _installed(package: str, model: Model) -> str:
+def _installed(package: str, model: _Packaged) -> str:
     for name in _EQUIVALENTS.get(package, (package,)):
         try:
             return version(name)

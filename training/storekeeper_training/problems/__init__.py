@@ -19,9 +19,14 @@ from storekeeper_training.problems.problem import (
     Truth,
 )
 from storekeeper_training.problems.quantity import QuantityProblem
+from storekeeper_training.problems.ranking import RankingProblem
 from storekeeper_training.tasks import Kind
 
-PROBLEMS: Mapping[Kind, Problem] = {"binary": BinaryProblem(), "quantity": QuantityProblem()}
+PROBLEMS: Mapping[Kind, Problem] = {
+    "binary": BinaryProblem(),
+    "quantity": QuantityProblem(),
+    "ranking": RankingProblem(),
+}
 
 
 def find_problem(kind: Kind) -> Problem:
@@ -51,6 +56,7 @@ __all__ = [
     "Predictions",
     "Problem",
     "QuantityProblem",
+    "RankingProblem",
     "Shown",
     "Truth",
     "find_problem",

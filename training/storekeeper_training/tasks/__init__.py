@@ -3,13 +3,14 @@
 from storekeeper.errors import NotFoundError, UsageError, listing
 from storekeeper_training.tasks.churn import CHURN
 from storekeeper_training.tasks.click import CLICK
+from storekeeper_training.tasks.next_item import NEXT_ITEM
 from storekeeper_training.tasks.own import task_from_file
 from storekeeper_training.tasks.purchase import PURCHASE
 from storekeeper_training.tasks.returns import RETURN
 from storekeeper_training.tasks.sales import SALES
 from storekeeper_training.tasks.task import Forecast, Kind, Parameter, RuleBaseline, Shares, Task
 
-TASKS: tuple[Task, ...] = (CLICK, PURCHASE, RETURN, CHURN, SALES)
+TASKS: tuple[Task, ...] = (CLICK, PURCHASE, RETURN, NEXT_ITEM, CHURN, SALES)
 
 
 def find_task(name: str) -> Task:
@@ -42,6 +43,7 @@ def _own_task(place: str) -> Task:
 __all__ = [
     "CHURN",
     "CLICK",
+    "NEXT_ITEM",
     "PURCHASE",
     "RETURN",
     "SALES",

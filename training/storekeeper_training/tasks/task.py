@@ -18,6 +18,7 @@ LABEL_TYPES: Mapping[Kind, str] = {"binary": "int64", "quantity": "double", "ran
 
 _BINARY_METRICS = ("auc", "average_precision")
 _QUANTITY_METRICS = ("rmsse", "mase", "wape", "rmse", "mae")
+_RANKING_METRICS = ("ndcg_at_10", "hr_at_10", "recall_at_20", "mrr")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -126,12 +127,17 @@ class Task:
         The baseline that must be beaten; needed where `kind` is `binary`.
     selection_metric
         The validation metric by which models are compared: for chances `auc` or `average_precision`, for quantities
-        `rmsse`, `mase`, `wape`, `rmse` or `mae`.
+        `rmsse`, `mase`, `wape`, `rmse` or `mae`, for rankings `ndcg_at_10`, `hr_at_10`, `recall_at_20` or `mrr`.
     forecasts
         Where `kind` is `quantity`: the baselines that must be beaten.
     level
         Where `kind` is `quantity`: a feature about which quantities lie, in the label's unit. Trees learn by what it
         is to be multiplied, so that they need not learn every size anew.
+    history
+        Where `kind` is `ranking`: the feature that lists what was taken before, oldest first.
+    catalogue_size
+        Where `kind` is `ranking`: how many items are ranked at most, the most frequent ones of the training rows. Any
+        other item that comes next counts as a miss.
     """
 
     name: str
@@ -153,6 +159,8 @@ class Task:
     shares: Shares = Shares()
     forecasts: tuple[Forecast, ...] = ()
     level: str | None = None
+    history: str = ""
+    catalogue_size: int = 20_000
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -169,6 +177,11 @@ class Task:
             raise UsageError(
                 f"Task '{self.name}' predicts a quantity: it needs forecasts as baselines, and a selection_metric of "
                 f"{listing(_QUANTITY_METRICS)}. Received: {self.forecasts}, '{self.selection_metric}'."
+            )
+        if self.kind == "ranking" and not (self.history and self.selection_metric in _RANKING_METRICS):
+            raise UsageError(
+                f"Task '{self.name}' ranks items: it needs the feature that is their history, and a selection_metric "
+                f"of {listing(_RANKING_METRICS)}. Received: '{self.history}', '{self.selection_metric}'."
             )
         known = {column.name for column in (*self.entity_keys, *self.request_columns)}
         if unknown := [name for name in self.spine_inputs if name not in known]:
