@@ -9,7 +9,7 @@ import pytest
 from storekeeper.artefact import CategoricalColumn, Encoder, NumericColumn, load_predictor
 from storekeeper.artefact.blend import Blend, BlendMember, member_folder
 from storekeeper.artefact.formulas import LinearFormula, LogLinearFormula, RuleFormula, WeightedSum, sigmoid
-from storekeeper.errors import DataError
+from storekeeper.errors import DataError, UsageError
 from storekeeper.explain import Background, Contribution, Explanations, load_explainer
 
 Write = Callable[..., Path]
@@ -121,3 +121,13 @@ def test_what_is_no_number_is_refused(write_model: Write) -> None:
     broken = LinearFormula((float("inf"), 0.0, 0.0, 0.0, 0.0), 0.0)
     with pytest.raises(DataError):
         load_explainer(write_model("logistic", ENCODER, broken.write)).explain({"x": [4.0], "colour": ["red"]})
+
+
+def test_models_that_order_items_are_refused(write_model: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of a kind that gives no number a row can't be explained; the message lists those that can."""
+    from storekeeper.explain import explainer
+
+    folder = write_model("logistic", ENCODER, FORMULA.write)
+    monkeypatch.setattr(explainer, "_OPENERS", {"rule": explainer._OPENERS["rule"]})
+    with pytest.raises(UsageError, match=r"kind 'logistic' can't be explained.*'rule'"):
+        load_explainer(folder)

@@ -10,6 +10,7 @@ from storekeeper.artefact.blend import member_folder, read_blend
 from storekeeper.artefact.columns import Columns
 from storekeeper.artefact.encoder import Encoder, Matrix, read_encoder
 from storekeeper.artefact.manifest import Runtime, read_manifest
+from storekeeper.errors import UsageError, listing
 from storekeeper.explain.background import Background, read_background
 from storekeeper.explain.explanations import Attributed, Attribution, Explanations, Scale, all_finite, sum_by_input
 from storekeeper.explain.formulas import open_log_linear, open_logistic, open_rule, open_sum
@@ -72,9 +73,14 @@ def load_explainer(folder: Path) -> Explainer:
     DataError
         If the format is unknown or a file is damaged; the message names it.
     UsageError
-        If a package is not installed that is needed to run the model, or training left nothing to explain a network by.
+        If models of its kind can't be explained, a package that runs it is not installed, or training left nothing to
+        explain a network by.
     """
     runtime, background = read_manifest(folder).runtime, read_background(folder)
+    if runtime not in _OPENERS:
+        raise UsageError(
+            f"Models of kind '{runtime}' can't be explained: contributions are told of {listing(_OPENERS)}."
+        )
     attribute = _OPENERS[runtime](folder, background)
     return Explainer(read_encoder(folder), attribute, _SCALES.get(runtime, "logit"), *_described(runtime, background))
 

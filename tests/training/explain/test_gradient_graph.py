@@ -136,19 +136,33 @@ def test_ends_are_the_networks_own(explain: Any, folder: Path, training: Matrix)
     np.testing.assert_allclose(explain(matrix[7:8]).parts[0], found.parts[7], rtol=1e-4, atol=1e-5)
 
 
+def save_line(folder: Path, weights: np.ndarray, *nodes: Any) -> None:
+    """A network of a weighted sum `sum`, and of what the nodes make of it: `logit`."""
+    first, last = helper.make_node("MatMul", ["rows", "w"], ["sum"]), helper.make_node("Sigmoid", ["logit"], ["p"])
+    graph = helper.make_graph(
+        [first, *nodes, last],
+        "line",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, len(weights)])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.zeros(1, np.float32), "zero")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(folder / ONNX_FILE))
+
+
+def test_a_kink_halfway_is_met_by_the_middle_of_steps(tmp_path: Path) -> None:
+    """Where a unit wakes up halfway, the midpoints of an even number of steps tell its contribution exactly."""
+    save_line(tmp_path, np.ones((1, 1), np.float32), helper.make_node("Relu", ["sum"], ["logit"]))
+    assert write_gradient(tmp_path, np.full((20, 1), -1.0, np.float32), ()) == 32
+    found = open_network(tmp_path, Background())(np.array([[1.0]], np.float32))
+    assert (found.base[0], found.margin[0]) == (0.0, 1.0)
+    assert found.parts[0, 0] == pytest.approx(1.0)
+
+
 def test_a_straight_line_is_taken_apart_exactly(tmp_path: Path) -> None:
     """Of a logistic regression as a network, contributions are weights times distances from the mean."""
     weights = np.array([[1.0], [-2.0], [0.5]], np.float32)
-    nodes = [helper.make_node("MatMul", ["rows", "w"], ["z"]), helper.make_node("Sigmoid", ["z"], ["p"])]
-    graph = helper.make_graph(
-        nodes,
-        "line",
-        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 3])],
-        [helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, str(tmp_path / ONNX_FILE))
+    save_line(tmp_path, weights, helper.make_node("Add", ["sum", "zero"], ["logit"]))
     matrix = np.random.default_rng(4).normal(1, 1, size=(60, 3)).astype(np.float32)
     assert write_gradient(tmp_path, matrix, ()) == 32
     parts = open_network(tmp_path, Background())(matrix).parts

@@ -20,7 +20,7 @@ _MEAN_ROWS = 1000
 
 def explain(
     task: Annotated[str, typer.Argument(help="The task, such as purchase.")],
-    model: Annotated[str | None, typer.Option(help="A model of the task; by default the best on validation.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model of the task; by default the one that serves.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="A version of it; by default the latest.")] = None,
     row: Annotated[
         list[int] | None, typer.Option(help="A row of the test period, from 0; may be given several times.")
@@ -52,12 +52,14 @@ def explain(
 
 
 def _artefact(task: "Task", settings: "Settings", model: str | None, version: int | None) -> "Artefact":
-    from storekeeper.artefact import best_artefact, find_artefact
+    from storekeeper.artefact import default_artefact, find_artefact
 
-    best = best_artefact(settings.models_dir, task.name)
-    if model is None and version is None:
-        return best
-    return find_artefact(settings.models_dir, task.name, model or best.model, version)
+    if model is None:
+        default = default_artefact(settings.models_dir, task.name)
+        if version is None:
+            return default
+        model = default.model
+    return find_artefact(settings.models_dir, task.name, model, version)
 
 
 def _explain_mean(task: "Task", settings: "Settings", artefact: "Artefact", top: int, *, as_json: bool) -> None:

@@ -222,7 +222,7 @@ class _GraphMaker:
             shape = self._constant(f"points {len(leaf.places)}", np.array([len(self._way), -1, len(leaf.places)]))
             counted = self._add("Mul", [self._add("Reshape", [gradient, shape]), counts])
             axis = self._constant("axis 0", np.array([0]))
-            mean = f"mean gradient of {leaf.name}"
+            mean = _own(f"mean gradient of {leaf.name}")
             self._nodes.append(self._helper.make_node("ReduceSum", [counted, axis], [mean], keepdims=0))
             parts = self._add("Mul", [mean, _far(leaf.name)])
             to_columns = np.zeros((len(leaf.places), self._network.width), np.float32)
@@ -232,11 +232,12 @@ class _GraphMaker:
 
     def _add(self, kind: str, inputs: list[str], output: str = "") -> str:
         """A node with one output; returns the output's name."""
-        name = output or f"{kind} {len(self._nodes)}"
+        name = output or _own(f"{kind} {len(self._nodes)}")
         self._nodes.append(self._helper.make_node(kind, inputs, [name]))
         return name
 
-    def _constant(self, name: str, values: npt.NDArray[Any]) -> str:
+    def _constant(self, what: str, values: npt.NDArray[Any]) -> str:
+        name = _own(what)
         if all(tensor.name != name for tensor in self._constants):
             self._constants.append(self._onnx.numpy_helper.from_array(values, name))
         return name
@@ -247,11 +248,16 @@ class _GraphMaker:
         return [*(t for t in self._network.model.graph.initializer if t.name in used), *self._constants]
 
 
+def _own(what: str) -> str:
+    """A name that no tensor of the network has."""
+    return f"explain/{what}"
+
+
 def _way(name: str) -> str:
     """A tensor of the network along the way."""
-    return f"way/{name}"
+    return _own(f"way/{name}")
 
 
 def _far(name: str) -> str:
     """How far a leaf is from its mean."""
-    return f"far/{name}"
+    return _own(f"far/{name}")
