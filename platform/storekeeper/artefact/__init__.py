@@ -11,7 +11,7 @@ from storekeeper.artefact.champion import (
     read_promotions,
 )
 from storekeeper.artefact.columns import Columns, Values
-from storekeeper.artefact.contents import Contents, read_contents, verify_contents
+from storekeeper.artefact.contents import CONTENTS_FILE, Contents, read_contents, verify_contents
 from storekeeper.artefact.encoder import Encoder, LeftOut, read_encoder
 from storekeeper.artefact.folder import Artefact, best_artefact, find_artefact, list_artefacts, write_artefact
 from storekeeper.artefact.interval import Interval
@@ -20,6 +20,7 @@ from storekeeper.artefact.numeric_column import NumericColumn
 from storekeeper.artefact.runtime import Predictor, load_predictor
 
 __all__ = [
+    "CONTENTS_FILE",
     "FORMAT_VERSION",
     "Artefact",
     "CategoricalColumn",

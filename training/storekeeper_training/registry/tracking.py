@@ -4,11 +4,13 @@ The artefacts on disk are the truth and MLflow mirrors them, so what it missed i
 """
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from storekeeper.artefact import Artefact, list_artefacts, read_manifest, read_promotions
-from storekeeper.errors import StorekeeperError
+from storekeeper.errors import SourceError, StorekeeperError
 from storekeeper.settings import Settings
 from storekeeper_training.registry.runs import MODEL_TAG, VERSION_TAG, run_metrics, run_parameters, run_tags
 
@@ -51,6 +53,8 @@ class Tracker:
     ------
     ModuleNotFoundError
         If MLflow, or a package that it needs, is not installed.
+    SourceError
+        If the file is no database, or can't be written.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,7 +65,8 @@ class Tracker:
 
         self._settings = settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{settings.data_dir / TRACKING_FILE}"
+        _check_writable(tracking_path(settings))
+        url = f"sqlite:///{tracking_path(settings)}"
         self.client = MlflowClient(tracking_uri=url, registry_uri=url)
 
     def versions(self, task: str) -> dict[Place, Any]:
@@ -141,6 +146,17 @@ def tracking_errors() -> tuple[type[Exception], ...]:
 def tracking_path(settings: Settings) -> Path:
     """Where MLflow's record lies."""
     return settings.data_dir / TRACKING_FILE
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse at once what MLflow would try again and again for minutes."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("PRAGMA schema_version")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise SourceError(f"{error}. Move it away for a new one, or mend it.") from error
 
 
 def _not_tracked(settings: Settings, error: Exception) -> str:
