@@ -165,3 +165,15 @@ def test_a_damaged_folder_is_refused_by_the_name_of_the_file(tmp_path):
     (tmp_path / "ranker.json").write_text(json.dumps(card | {"format": 9}))
     with pytest.raises(DataError, match="format 9"):
         load_ranker(tmp_path)
+
+
+def test_what_is_chosen_is_the_best_on_validation():
+    """No other setting alone has a greater NDCG@10 on the validation rows, and the best isn't the first tried."""
+    train, later = walks(200, 20, 0), walks(50, 20, 1)
+    chosen = OwnFrequency(decays=(0.5, 1.0, 2.0)).fit(train, later, 0, quiet)
+    figures = {
+        decay: evaluate_ranker(OwnFrequency(decays=(decay,)).fit(train, later, 0, quiet), later).means["ndcg_at_10"]
+        for decay in (0.5, 1.0, 2.0)
+    }
+    assert chosen.parameters["decay"] == max(figures, key=lambda decay: figures[decay])
+    assert chosen.parameters["decay"] != 0.5

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from storekeeper.errors import CheckFailedError, DataError, NotFoundError
+from storekeeper_training.models.reference_network import import_keras
 from storekeeper_training.next_item import build_sequences, evaluate_ranker, load_ranker
 from storekeeper_training.next_item.blend import blend_fitted
 from storekeeper_training.next_item.popularity import Popularity
 from storekeeper_training.next_item.transformer import Transformer, check_parity
+from storekeeper_training.next_item.transformer_network import TransformerShape, build_network
 from training.next_item.next_item_rows import walks
 
 pytest.importorskip("keras", reason="the package 'keras' is missing")
@@ -85,6 +87,24 @@ def test_large_catalogues_learn_by_sampled_negatives(monkeypatch, later):
     ranker = replace(SMALL, negatives=8).fit(walks(200, 15, 0), later, 0, silent)
     assert ranker.parameters["loss"] == "gbce"
     assert evaluate_ranker(ranker, later, [1]).means["hr_at_1"] > 0.7
+
+
+def test_what_comes_later_is_not_seen():
+    """Another last token changes the state after it alone; another first one changes all."""
+    shape = TransformerShape(length=4, width=8, heads=2, blocks=2, dropout=0.0)
+    network = build_network(import_keras(), 5, shape, np.full(5, 0.2, np.float32))
+    first, other_end, other_start = network.hidden(np.array([[1, 2, 3], [1, 2, 4], [5, 2, 3]], np.int32))[0].numpy()
+    np.testing.assert_allclose(first[:2], other_end[:2], atol=1e-6)
+    assert (np.abs(first - other_end)[2] > 1e-4).any()
+    assert (np.abs(first - other_start) > 1e-4).any(axis=1).all()
+
+
+def test_a_settled_transformer_is_fitted_without_validation(ranker, later):
+    """As many epochs as were best, no validation rows at all, and no worse than the fit that chose."""
+    settled = SMALL.settled(ranker)
+    again = settled.fit(walks(200, 15, 0), later.take(np.empty(0, np.int64)), 0, silent)
+    assert again.parameters["best_epoch"] == ranker.parameters["best_epoch"]
+    assert evaluate_ranker(again, later, [1]).means["hr_at_1"] > 0.75
 
 
 def test_scores_that_onnx_gives_differently_are_refused(ranker, later):

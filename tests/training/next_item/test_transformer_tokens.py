@@ -59,3 +59,9 @@ def test_the_start_stands_before_short_histories_only():
     """A history that fills the window has no start; an empty one is the start alone."""
     rows = build_sequences(fit_catalogue([5, 6, 7]), [[5, 6, 7], [6], []])
     assert padded(history_tokens(rows.history, 3, 3)).tolist() == [[1, 2, 3], [0, 4, 2], [0, 0, 4]]
+
+
+def test_rows_are_padded_to_two_places_at_least():
+    """Keras warns of attention over a single place, as where every history is empty."""
+    rows = build_sequences(fit_catalogue([5]), [[], []])
+    assert padded(history_tokens(rows.history, 1, 3)).tolist() == [[0, 2], [0, 2]]

@@ -23,7 +23,7 @@ from storekeeper_training.next_item.sequences import Sequences
 from storekeeper_training.next_item.transformer_loss import LARGEST_SOFTMAX, Loss, sampled_loss, softmax_loss
 from storekeeper_training.next_item.transformer_network import Network, TransformerShape, build_network, scoring_model
 from storekeeper_training.next_item.transformer_ranker import ONNX_FILE, TransformerRanker
-from storekeeper_training.next_item.transformer_tokens import TrainingWindows
+from storekeeper_training.next_item.transformer_tokens import PADDING, TrainingWindows
 from storekeeper_training.next_item.transformer_training import KerasScorer, TransformerSchedule, learn
 
 # The greatest difference between the scores of Keras and of ONNX Runtime, of those that are 1 or less, and relative
@@ -114,6 +114,8 @@ class Transformer:
 
 def to_onnx(model: Any, catalogue: Catalogue, length: int, parameters: Parameters) -> TransformerRanker:
     """The Keras model of tokens to scores and attention as a ranker that needs no Keras."""
+    # Keras refuses to export what was never called, as after a fit without validation.
+    model(np.array([[PADDING, len(catalogue) + 1]], dtype=np.int32))
     with TemporaryDirectory() as folder:
         path = Path(folder) / ONNX_FILE
         export_onnx(model, path)

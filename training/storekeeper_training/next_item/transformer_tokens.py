@@ -52,8 +52,9 @@ def history_tokens(history: Ragged, n_items: int, length: int) -> Ragged:
 
 
 def padded(tokens: Ragged) -> Tokens:
-    """Rows of the longest one's length, padded in front: `(n_rows, n_places) int32`."""
-    width = int(tokens.lengths.max()) if len(tokens) else 0
+    """Rows of the longest one's length, 2 at least, padded in front: `(n_rows, n_places) int32`."""
+    # Of a single place Keras warns that its softmax is always 1.
+    width = max(2, int(tokens.lengths.max(initial=0)))
     matrix = np.full((len(tokens), width), PADDING, dtype=np.int32)
     matrix[tokens.rows, width - 1 - tokens.ages] = tokens.values
     return matrix
