@@ -10,6 +10,15 @@ TaskName = Annotated[str, typer.Argument(help="The task, such as purchase.")]
 AllowLints = Annotated[
     bool, typer.Option("--allow-lints", help="Let a model serve that was trained on data that may leak.")
 ]
+_COLUMNS = {
+    "model": "left",
+    "serves": "left",
+    "valid": "right",
+    "test": "right",
+    "dataset": "left",
+    "fits": "left",
+    "trained": "left",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +44,12 @@ def list_(
     if json:
         print_json([model.as_dict() for model in found])
         return
-    headings = ("task", "model", "version", "serves", "metric", "validation", "test", "dataset", "definitions", "files")
-    right = {"version", "validation", "test"}
-    columns = {heading: "right" if heading in right else "left" for heading in (*headings, "trained")}
-    print_table("Models", columns, [_row(model) for model in found])
+    for name in dict.fromkeys(model.task for model in found):
+        of_task = [model for model in found if model.task == name]
+        metric = next((model.metric for model in reversed(of_task) if model.metric), "unknown figure")
+        print_table(f"Models of '{name}' by {metric}", _COLUMNS, [_row(model) for model in of_task])
+    if not found:
+        console.print("There is no trained model. Train some: storekeeper train TASK.")
     for model in found:
         if model.problem:
             told = f"{model.task} {model.model} {model.version}: {model.problem}"
@@ -105,22 +116,23 @@ def _tell(settings: Any, task: str, promotions: Any, *, as_json: bool) -> None:
 
 
 def _row(model: Any) -> list[Any]:
-    fits = {True: "match", False: "changed", None: "unknown"}
-    whole = {True: "as saved", False: "changed", None: "no hashes"}
-    answers = model.alias or ("best" if model.serves else "")
     return [
-        model.task,
-        model.model,
-        model.version,
-        answers,
-        model.metric,
+        f"{model.model} {model.version}",
+        model.alias or ("best" if model.serves else ""),
         _figure(model.validation),
         _figure(model.test),
-        model.dataset_hash[:12],
-        fits[model.definitions_match],
-        whole[model.files_match] + (", lints allowed" if model.allowed_lints else ""),
-        model.trained_at[:16].replace("T", " "),
+        model.dataset_hash[:8],
+        _fit(model),
+        model.trained_at[:10],
     ]
+
+
+def _fit(model: Any) -> str:
+    """Whether it is what was saved and reads what it was trained on, or why that isn't so."""
+    features = {True: "", False: "features changed", None: "features unknown"}[model.definitions_match]
+    files = {True: "", False: "files changed", None: "no hashes"}[model.files_match]
+    told = [part for part in (features, files, "lints allowed" if model.allowed_lints else "") if part]
+    return ", ".join(told) or "yes"
 
 
 def _figure(value: float | None) -> str:
