@@ -47,3 +47,12 @@ def test_apply_leaves_a_database_alone_that_is_there(own: Project, run: Any) -> 
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     connection.close()
     assert tables == [("customers",)]
+
+
+def test_a_task_of_ones_own_without_training_set_is_told_how_it_is_built(own: Project, run: Any) -> None:
+    """The advice names the file, as commands must: no built-in task has the name of one's own."""
+    task = "from dataclasses import replace\nfrom storekeeper_training.tasks import CHURN\n"
+    (own.root / "mine.py").write_text(f"{task}MINE = replace(CHURN, name='mine')\n", encoding="utf-8")
+    run(own.root, "apply").done()
+    assert "storekeeper dataset build FILE.py:NAME" in run(own.root, "lint", "mine.py:MINE").err
+    assert "storekeeper dataset build churn" in run(own.root, "lint", "churn").err

@@ -203,11 +203,13 @@ def _examine(settings: Any, dataset: Any, split: Any) -> Any:
 def _latest_dataset(task: Any, settings: Any) -> Any:
     """The folder of a task's newest training set."""
     from storekeeper.ledger import Ledger
+    from storekeeper_training.tasks import TASKS
 
     latest = Ledger(settings.database_url).find_dataset(task.name)
     if latest is None or not (settings.home / latest.path).is_dir():
+        asked = task.name if task in TASKS else "FILE.py:NAME"
         raise NotFoundError(
-            f"Task '{task.name}' has no training set. Build it first: storekeeper dataset build {task.name}."
+            f"Task '{task.name}' has no training set. Build it first: storekeeper dataset build {asked}."
         )
     return settings.home / latest.path
 
