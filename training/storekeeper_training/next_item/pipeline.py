@@ -1,7 +1,7 @@
 """Train rankers: a dataset of next items in, measured and checked artefacts and a report out."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
@@ -17,8 +17,9 @@ from storekeeper_training.dataset import Dataset, read_dataset
 from storekeeper_training.dataset_folder import note_allowed
 from storekeeper_training.fingerprint import training_hash
 from storekeeper_training.lint import Evidence, check_names, refuse, run_lints
-from storekeeper_training.models import package_versions
+from storekeeper_training.models import FitProgress, package_versions
 from storekeeper_training.next_item.available import DEFAULT_RANKERS, rankers
+from storekeeper_training.next_item.blend import Blend, blend_fitted
 from storekeeper_training.next_item.load import load_ranker
 from storekeeper_training.next_item.model import FittedRanker, NextItemModel
 from storekeeper_training.next_item.ranked import RankingEvaluation, compare_rankings, evaluate_ranking
@@ -48,6 +49,8 @@ class _Run:
     seed: int
     clock: Clock
     allowed_lints: tuple[str, ...] = ()
+    # What this run fitted, by name: a blend mixes it instead of fitting it again.
+    fitted: dict[str, FittedRanker] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +151,9 @@ def _result(run: _Run, model: NextItemModel, reuse: bool, progress: StageProgres
     if reuse and (kept := _find_same(run, model)) is not None:
         progress(model.name, 1, 1, f"kept version {kept.version}: same data, same code")
         return _reload(run, kept)
-    train, validation = run.sequences["train"], run.sequences["validation"]
-    ranker, cost = measure(lambda: model.fit(train, validation, run.seed, partial(progress, model.name)))
+    ranker, cost = measure(lambda: _fit(run, model, partial(progress, model.name)))
+    run.fitted[model.name] = ranker
+    validation = run.sequences["validation"]
     progress(model.name, 1, 1, "ranking the catalogue")
     on_validation, _ = evaluate_ranking(ranker, validation)
     on_test, rows = evaluate_ranking(ranker, run.sequences["test"])
@@ -158,6 +162,14 @@ def _result(run: _Run, model: NextItemModel, reuse: bool, progress: StageProgres
     progress(model.name, 1, 1, f"{run.dataset.problem.tell(on_validation)} on validation")
     result = _model_result(artefact, on_validation, on_test, reused=False)
     return _Ranked(result, rows)
+
+
+def _fit(run: _Run, model: NextItemModel, progress: FitProgress) -> FittedRanker:
+    train, validation = run.sequences["train"], run.sequences["validation"]
+    if isinstance(model, Blend) and all(member.name in run.fitted for member in model.members):
+        members = {member.name: run.fitted[member.name] for member in model.members}
+        return blend_fitted(members, validation, run.seed, progress, model.steps)
+    return model.fit(train, validation, run.seed, progress)
 
 
 def _reload(run: _Run, artefact: Artefact) -> _Ranked:
