@@ -86,6 +86,8 @@ def calibrated(keras: Any, members: Any, calibration: Calibration) -> Any:
     n_members = members.outputs[0].shape[-1]
     kernel = np.full((n_members, 1), calibration.scale / n_members, dtype=np.float32)
     layer.set_weights([kernel, np.array([calibration.shift], dtype=np.float32)])
+    # The export wants a network that has been called.
+    run_network(network, np.zeros((1, members.inputs[0].shape[-1]), dtype=np.float32))
     return network
 
 
