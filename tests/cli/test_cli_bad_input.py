@@ -50,7 +50,7 @@ def refused(run: Any, home: Path, *arguments: str, code: int = 2, **variables: s
         (("dataset", "bild", "purchase"), "No such command"),
         (("train", "purchase", "--seed", "three"), "Invalid value for '--seed'"),
         (("load", "amazon"), "There is no loader 'amazon'. There are 'complete-journey'"),
-        (("dataset", "build", "weather"), "There is no task 'weather'. Tasks: 'purchase'"),
+        (("dataset", "build", "weather"), "There is no task 'weather'. Tasks: 'churn', 'click', 'next_item'"),
         (("train", "weather"), "There is no task 'weather'"),
         (("evaluate", "weather"), "There is no task 'weather'"),
         (("train", "purchase", "--model", "oracle"), "no model 'oracle'. Models: 'blend', 'dnn', 'dnn-reference'"),
