@@ -16,7 +16,7 @@ from rich.console import Console
 from storekeeper.artefact import best_artefact, list_artefacts, load_predictor
 from storekeeper.errors import CheckFailedError, DataError, NotFoundError, UsageError
 from storekeeper_training import models as models_room
-from storekeeper_training import train as train_module
+from storekeeper_training import run as run_module
 from storekeeper_training.evaluate import best_threshold, evaluate
 from storekeeper_training.leaderboard import comparison_line, leaderboard_table
 from storekeeper_training.models import BoostedTrees, Logistic, Sample, find_models
@@ -220,7 +220,7 @@ def test_a_model_that_reads_back_otherwise_is_not_kept(
     small_task: Task, dataset_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a saved model predicts otherwise than the trained one, training fails and keeps nothing."""
-    monkeypatch.setattr(train_module, "TOLERANCE", -1.0)
+    monkeypatch.setattr(run_module, "TOLERANCE", -1.0)
     with pytest.raises(CheckFailedError, match="differs from the trained one"):
         train(small_task, dataset_folder, tmp_path / "models", tmp_path / "reports", ["rule"])
     assert list_artefacts(tmp_path / "models") == ()

@@ -9,7 +9,8 @@ from storekeeper_training.tasks import Task
 
 _ROOT = Path(__file__).parent
 _EXPLAIN = ("explain/background.py", "explain/*_graph.py")
-_SOURCES = ("encode*.py", "split.py", "evaluate.py", "dataset.py", "models/*.py", "problems/*.py", *_EXPLAIN)
+_MODELS = ("models/*.py", "next_item/*.py", "problems/*.py")
+_SOURCES = ("encode*.py", "split.py", "evaluate.py", "dataset.py", *_MODELS, *_EXPLAIN)
 
 
 def training_hash(task: Task) -> str:

@@ -9,7 +9,7 @@ from storekeeper_training.figures import PALETTE, draw_bars
 from storekeeper_training.importance import gain_importance, permutation_importance
 from storekeeper_training.leaderboard import best_figures, figure
 from storekeeper_training.models import Sample
-from storekeeper_training.problems import Picture, Shown
+from storekeeper_training.problems import Picture, ScoredProblem, Shown, find_scored
 from storekeeper_training.result import ModelResult, TrainResult
 
 
@@ -30,24 +30,53 @@ def write_report(result: TrainResult, test: Sample, seed: int) -> None:
 
 def _content(result: TrainResult, test: Sample, seed: int) -> dict[str, Any]:
     """Everything that the template shows."""
+    problem, colours = find_scored(result.dataset.task.kind), model_colours(result)
+    return shared_content(result) | {
+        "pictures": problem.pictures([_shown(model, test, colours[model.name]) for model in result.models]),
+        "importance": _importance_pictures(result, test, colours, seed),
+        "explanation": explain_best(result, test, colours[result.best.name]),
+        "models": [_model_card(problem, model, colours[model.name]) for model in result.models],
+    }
+
+
+def model_colours(result: TrainResult) -> dict[str, str]:
+    """Each model's colour, by its place."""
+    return {model.name: PALETTE[at % len(PALETTE)] for at, model in enumerate(result.models)}
+
+
+def shared_content(result: TrainResult) -> dict[str, Any]:
+    """What the page of every run shows: the leaderboard, how sure it is, the dataset. There are no pictures yet."""
     task, problem = result.dataset.task, result.dataset.problem
-    colours = {model.name: PALETTE[at % len(PALETTE)] for at, model in enumerate(result.models)}
     return {
         "task": task,
         "problem": problem,
         "best": result.best,
         "tiles": problem.tiles(result.best.test),
-        "leaderboard": leaderboard(result, colours),
+        "leaderboard": _leaderboard(result),
         "comparisons": result.comparisons,
         "columns": [(f"{metric.title} {metric.arrow}", "") for metric in problem.metrics],
         "selection": f"val. {problem.metric(task.selection_metric).title}",
-        "pictures": problem.pictures([_shown(model, test, colours[model.name]) for model in result.models]),
-        "importance": _importance_pictures(result, test, colours, seed),
-        "explanation": explain_best(result, test, colours[result.best.name]),
-        "facts": facts(result),
+        "importance": [],
+        "explanation": None,
+        "facts": _facts(result),
         "allowed_lints": result.allowed_lints,
-        "periods": periods(result),
-        "models": [_model_card(result, model, colours[model.name]) for model in result.models],
+        "periods": _periods(result),
+    }
+
+
+def model_card(model: ModelResult, colour: str, reads: tuple[str, str]) -> dict[str, Any]:
+    """One model's card; `reads` is a title and what it is given."""
+    manifest = model.manifest
+    return {
+        "name": model.name,
+        "colour": colour,
+        "reads": reads,
+        "parameters": manifest.parameters,
+        "packages": manifest.packages,
+        "decision": None,
+        "seed": manifest.seed,
+        "left_out": [],
+        "created_at": f"{manifest.created_at:%Y-%m-%d %H:%M} UTC",
     }
 
 
@@ -57,7 +86,7 @@ def _shown(model: ModelResult, test: Sample, colour: str) -> Shown:
 
 def _importance_pictures(result: TrainResult, test: Sample, colours: dict[str, str], seed: int) -> list[Picture]:
     """Permutation importance of the best model, and gain where XGBoost took part."""
-    best, problem = result.best, result.dataset.problem
+    best, problem = result.best, find_scored(result.dataset.task.kind)
     losses = permutation_importance(load_predictor(best.artefact.path), test, problem.losses(), seed)
     title = problem.importance_title
     pictures = [
@@ -77,9 +106,9 @@ def _importance_pictures(result: TrainResult, test: Sample, colours: dict[str, s
     return pictures
 
 
-def leaderboard(result: TrainResult, colours: dict[str, str]) -> list[dict[str, Any]]:
+def _leaderboard(result: TrainResult) -> list[dict[str, Any]]:
     """The models as the page's table shows them."""
-    metrics = result.dataset.problem.metrics
+    metrics, colours = result.dataset.problem.metrics, model_colours(result)
     best = best_figures(result.models, metrics)
     return [
         {
@@ -100,7 +129,7 @@ def _cell(value: float, best: float) -> tuple[str, bool]:
     return f"{value:.4f}", value == best
 
 
-def facts(result: TrainResult) -> list[tuple[str, str]]:
+def _facts(result: TrainResult) -> list[tuple[str, str]]:
     """The dataset in a few lines."""
     table, record, problem = result.dataset.table, result.dataset.manifest, result.dataset.problem
     immature = record.get("immature_rows")
@@ -118,7 +147,7 @@ def facts(result: TrainResult) -> list[tuple[str, str]]:
     ]
 
 
-def periods(result: TrainResult) -> list[dict[str, str]]:
+def _periods(result: TrainResult) -> list[dict[str, str]]:
     """The three periods: rows, labels, first and last day."""
     times, labels, problem = result.dataset.timestamps, result.dataset.labels, result.dataset.problem
     return [
@@ -133,17 +162,10 @@ def periods(result: TrainResult) -> list[dict[str, str]]:
     ]
 
 
-def _model_card(result: TrainResult, model: ModelResult, colour: str) -> dict[str, Any]:
-    manifest, encoder = model.manifest, read_encoder(model.artefact.path)
-    return {
-        "name": model.name,
-        "colour": colour,
-        "parameters": manifest.parameters,
-        "packages": manifest.packages,
-        "decision": result.dataset.problem.describe_decision(model.decision),
-        "seed": manifest.seed,
-        "encoded": len(encoder.output_names),
-        "inputs": len(encoder.input_names),
+def _model_card(problem: ScoredProblem, model: ModelResult, colour: str) -> dict[str, Any]:
+    encoder = read_encoder(model.artefact.path)
+    reads = ("inputs, encoded columns", f"{len(encoder.input_names)}, {len(encoder.output_names)}")
+    return model_card(model, colour, reads) | {
+        "decision": problem.describe_decision(model.decision),
         "left_out": [(column.name, column.reason) for column in encoder.left_out],
-        "created_at": f"{manifest.created_at:%Y-%m-%d %H:%M} UTC",
     }

@@ -79,7 +79,7 @@ def _quantity_models(task: Task) -> tuple[Model, ...]:
     )
 
 
-class _Packaged(Protocol):
+class Packaged(Protocol):
     """Anything that needs packages."""
 
     @property
@@ -95,7 +95,7 @@ class _Packaged(Protocol):
         """What installs them."""
 
 
-def package_versions(model: _Packaged) -> dict[str, str]:
+def package_versions(model: Packaged) -> dict[str, str]:
     """Versions of the packages that a model needs, by name.
 
     Raises
@@ -106,7 +106,7 @@ def package_versions(model: _Packaged) -> dict[str, str]:
     return {package: _installed(package, model) for package in model.packages}
 
 
-def _installed(package: str, model: _Packaged) -> str:
+def _installed(package: str, model: Packaged) -> str:
     for name in _EQUIVALENTS.get(package, (package,)):
         try:
             return version(name)
@@ -129,6 +129,7 @@ __all__ = [
     "Fitted",
     "Logistic",
     "Model",
+    "Packaged",
     "PoissonRegression",
     "ReferenceNetwork",
     "Rule",

@@ -97,8 +97,17 @@ class Blend:
     mixture: Mixture | None = None
 
     name: ClassVar[str] = "blend"
-    packages: ClassVar[tuple[str, ...]] = Transformer.packages
-    extra: ClassVar[str] = "tensorflow"
+
+    @property
+    def extra(self) -> str:
+        """The one that brings all that its members need: `tensorflow` holds `train`."""
+        extras = {member.extra for member in self.members}
+        return "tensorflow" if "tensorflow" in extras else "train"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Those of its members."""
+        return tuple(dict.fromkeys(package for member in self.members for package in member.packages))
 
     def fit(self, train: Sequences, validation: Sequences, seed: int, progress: FitProgress) -> BlendRanker:
         """Fit each member, then choose the mixture where there is none yet."""

@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib import rc_context
 
 from storekeeper.pages import write_page
-from storekeeper_training.figures import PALETTE, STYLE, canvas, png
+from storekeeper_training.figures import STYLE, canvas, png
 from storekeeper_training.next_item.intervals import mean_interval
 from storekeeper_training.next_item.ranking import Floats, RowFigures
 from storekeeper_training.problems import Picture
-from storekeeper_training.report import facts, leaderboard, periods
-from storekeeper_training.result import ModelResult, TrainResult
+from storekeeper_training.report import model_card, model_colours, shared_content
+from storekeeper_training.result import TrainResult
 
 _DEEPEST = 50
 
@@ -23,24 +23,11 @@ def write_ranking_report(result: TrainResult, rows: Mapping[str, RowFigures]) ->
 
 
 def _content(result: TrainResult, rows: Mapping[str, RowFigures]) -> dict[str, Any]:
-    task, problem = result.dataset.task, result.dataset.problem
-    colours = {model.name: PALETTE[at % len(PALETTE)] for at, model in enumerate(result.models)}
-    return {
-        "task": task,
-        "problem": problem,
-        "best": result.best,
-        "tiles": problem.tiles(result.best.test),
-        "leaderboard": leaderboard(result, colours),
-        "comparisons": result.comparisons,
-        "columns": [(f"{metric.title} {metric.arrow}", "") for metric in problem.metrics],
-        "selection": f"val. {problem.metric(task.selection_metric).title}",
+    colours = model_colours(result)
+    reads = ("reads", result.dataset.task.history)
+    return shared_content(result) | {
         "pictures": [_hit_rates(rows, colours), _intervals(rows, colours)],
-        "importance": [],
-        "explanation": None,
-        "facts": facts(result),
-        "allowed_lints": result.allowed_lints,
-        "periods": periods(result),
-        "models": [_model_card(result, model, colours[model.name]) for model in result.models],
+        "models": [model_card(model, colours[model.name], reads) for model in result.models],
     }
 
 
@@ -85,19 +72,3 @@ def _intervals(rows: Mapping[str, RowFigures], colours: Mapping[str, str]) -> Pi
         drawn = png(figure)
     caption = "On the test period; lines are 95 % of 200 draws of rows. Models stand in the order of validation."
     return Picture("NDCG@10", caption, drawn)
-
-
-def _model_card(result: TrainResult, model: ModelResult, colour: str) -> dict[str, Any]:
-    manifest = model.manifest
-    return {
-        "name": model.name,
-        "colour": colour,
-        "parameters": manifest.parameters,
-        "packages": manifest.packages,
-        "decision": result.dataset.problem.describe_decision(model.decision),
-        "seed": manifest.seed,
-        "encoded": "its items",
-        "inputs": ", ".join(column.name for column in manifest.inputs),
-        "left_out": [],
-        "created_at": f"{manifest.created_at:%Y-%m-%d %H:%M} UTC",
-    }

@@ -1,6 +1,7 @@
 """What a kind of label means to training: each kind says how it is checked, measured, compared and drawn."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from storekeeper.errors import NotFoundError, listing
 from storekeeper_training.problems.binary import BinaryProblem
@@ -15,6 +16,7 @@ from storekeeper_training.problems.problem import (
     Picture,
     Predictions,
     Problem,
+    ScoredProblem,
     Shown,
     Truth,
 )
@@ -22,11 +24,11 @@ from storekeeper_training.problems.quantity import QuantityProblem
 from storekeeper_training.problems.ranking import RankingProblem
 from storekeeper_training.tasks import Kind
 
-PROBLEMS: Mapping[Kind, Problem] = {
-    "binary": BinaryProblem(),
-    "quantity": QuantityProblem(),
-    "ranking": RankingProblem(),
-}
+_P = TypeVar("_P", bound=Problem)
+
+#: The kinds of which models predict one number a row: `train` trains them.
+SCORED: Mapping[Kind, ScoredProblem] = {"binary": BinaryProblem(), "quantity": QuantityProblem()}
+PROBLEMS: Mapping[Kind, Problem] = {**SCORED, "ranking": RankingProblem()}
 
 
 def find_problem(kind: Kind) -> Problem:
@@ -37,13 +39,23 @@ def find_problem(kind: Kind) -> Problem:
     NotFoundError
         If there is none; the message lists those that exist.
     """
-    if kind not in PROBLEMS:
-        raise NotFoundError(f"This pipeline trains no task of kind '{kind}'. Kinds: {listing(PROBLEMS)}.")
-    return PROBLEMS[kind]
+    return _of(PROBLEMS, kind)
+
+
+def find_scored(kind: Kind) -> ScoredProblem:
+    """The problem of this kind, of which models predict one number a row; as `find_problem`."""
+    return _of(SCORED, kind)
+
+
+def _of(problems: Mapping[Kind, _P], kind: Kind) -> _P:
+    if kind not in problems:
+        raise NotFoundError(f"Nothing here can train a task of kind '{kind}'. Kinds: {listing(problems)}.")
+    return problems[kind]
 
 
 __all__ = [
     "PROBLEMS",
+    "SCORED",
     "BinaryProblem",
     "Compared",
     "Decision",
@@ -57,7 +69,9 @@ __all__ = [
     "Problem",
     "QuantityProblem",
     "RankingProblem",
+    "ScoredProblem",
     "Shown",
     "Truth",
     "find_problem",
+    "find_scored",
 ]

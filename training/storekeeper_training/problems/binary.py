@@ -20,6 +20,7 @@ from storekeeper_training.problems.problem import (
     Metric,
     Picture,
     Predictions,
+    ScoredProblem,
     Shown,
     Truth,
 )
@@ -39,7 +40,7 @@ _METRICS = (
 
 
 @dataclass(frozen=True)
-class BinaryProblem:
+class BinaryProblem(ScoredProblem):
     """Whether something happens."""
 
     kind: ClassVar[Kind] = "binary"
@@ -92,10 +93,6 @@ class BinaryProblem:
         from sklearn.metrics import roc_auc_score
 
         return lambda labels, predictions: -float(roc_auc_score(labels, predictions))
-
-    def metric(self, field: str) -> Metric:
-        """The metric that has this field."""
-        return next(metric for metric in self.metrics if metric.field == field)
 
     def tiles(self, figures: Figures) -> list[tuple[str, str]]:
         """AUC, average precision, lift."""

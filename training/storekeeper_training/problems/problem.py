@@ -191,7 +191,7 @@ class Picture:
 
 
 class Problem(Protocol):
-    """A kind of label.
+    """A kind of label: how it is checked and told of, and which figures a leaderboard has.
 
     Attributes
     ----------
@@ -203,8 +203,6 @@ class Problem(Protocol):
         What the leaderboard's reader must know, in the report and in the terminal.
     label_word
         What `describe_labels` tells, such as `positives`.
-    importance_title
-        What is lost when an input is shuffled.
     idle_lints
         Names of the lints that don't apply.
     """
@@ -214,7 +212,6 @@ class Problem(Protocol):
     note: ClassVar[str]
     terminal_note: ClassVar[str]
     label_word: ClassVar[str]
-    importance_title: ClassVar[str]
     idle_lints: ClassVar[tuple[str, ...]]
 
     def check_labels(self, labels: pa.ChunkedArray, place: str) -> None:
@@ -222,9 +219,6 @@ class Problem(Protocol):
 
     def read_labels(self, labels: pa.ChunkedArray) -> Labels:
         """Checked labels as NumPy."""
-
-    def check_period(self, name: str, labels: Labels) -> None:
-        """Raise DataError where nothing can be learnt from a period, or measured on it."""
 
     def count_labels(self, labels: Labels) -> dict[str, float]:
         """What is counted of labels, for records."""
@@ -235,17 +229,33 @@ class Problem(Protocol):
     def tell(self, figures: Figures) -> str:
         """The main figures of a model in a few words, for the progress bar."""
 
+    def tiles(self, figures: Figures) -> list[tuple[str, str]]:
+        """The best model's figures and their captions, for the head of the report."""
+
+    def metric(self, field: str) -> Metric:
+        """The metric that has this field."""
+        return next(metric for metric in self.metrics if metric.field == field)
+
+
+class ScoredProblem(Problem, Protocol):
+    """A kind of label of which models predict one number a row, and how these numbers are measured.
+
+    Attributes
+    ----------
+    importance_title
+        What is lost when an input is shuffled.
+    """
+
+    importance_title: ClassVar[str]
+
+    def check_period(self, name: str, labels: Labels) -> None:
+        """Raise DataError where nothing can be learnt from a period, or measured on it."""
+
     def judge(self, truth: Truth) -> Judge:
         """Who measures the models of a run."""
 
     def losses(self) -> Loss:
         """Labels and predictions to one figure that grows as predictions get worse, for the inputs' importance."""
-
-    def metric(self, field: str) -> Metric:
-        """The metric that has this field."""
-
-    def tiles(self, figures: Figures) -> list[tuple[str, str]]:
-        """The best model's figures and their captions, for the head of the report."""
 
     def describe_decision(self, decision: Decision) -> tuple[str, str]:
         """Name and value of what was read off validation."""

@@ -22,6 +22,7 @@ from storekeeper_training.problems.problem import (
     Metric,
     Picture,
     Predictions,
+    ScoredProblem,
     Shown,
     Truth,
 )
@@ -43,7 +44,7 @@ _METRICS = (
 
 
 @dataclass(frozen=True)
-class QuantityProblem:
+class QuantityProblem(ScoredProblem):
     """How many units."""
 
     kind: ClassVar[Kind] = "quantity"
@@ -101,10 +102,6 @@ class QuantityProblem:
     def losses(self) -> Loss:
         """WAPE."""
         return lambda labels, predictions: float(np.abs(predictions - labels).sum() / max(labels.sum(), 1e-12))
-
-    def metric(self, field: str) -> Metric:
-        """The metric that has this field."""
-        return next(metric for metric in self.metrics if metric.field == field)
 
     def tiles(self, figures: Figures) -> list[tuple[str, str]]:
         """RMSSE, WAPE, coverage."""

@@ -1,6 +1,5 @@
 """Rankings: labels are lists of the items that came next, predictions an order of the whole catalogue."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
@@ -10,17 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storekeeper.errors import DataError
-from storekeeper_training.problems.problem import (
-    Decision,
-    Figures,
-    Judge,
-    Labels,
-    Loss,
-    Metric,
-    Picture,
-    Shown,
-    Truth,
-)
+from storekeeper_training.problems.problem import Figures, Labels, Metric, Problem
 from storekeeper_training.tasks import Kind
 
 _METRICS = (
@@ -33,7 +22,7 @@ _METRICS = (
 
 
 @dataclass(frozen=True)
-class RankingProblem:
+class RankingProblem(Problem):
     """Which items come next. Models are trained and measured by `next_item.pipeline`."""
 
     kind: ClassVar[Kind] = "ranking"
@@ -44,8 +33,7 @@ class RankingProblem:
         "Items outside the catalogue, which training rows fixed, can't be reached and count as misses."
     )
     terminal_note: ClassVar[str] = "The whole catalogue is ranked; reach: the share of next items that it holds."
-    label_word: ClassVar[str] = "mean number of next items"
-    importance_title: ClassVar[str] = ""
+    label_word: ClassVar[str] = "next items a row"
     # Labels are lists: no single number can copy them, and models read the history alone.
     idle_lints: ClassVar[tuple[str, ...]] = ("label-among-features", "implausible-feature")
 
@@ -61,11 +49,6 @@ class RankingProblem:
         """How many items came next, `(n,) int64`; which ones, the pipeline reads itself."""
         return np.asarray(pc.list_value_length(labels).to_numpy()).astype(np.int64)
 
-    def check_period(self, name: str, labels: Labels) -> None:
-        """A period has rows."""
-        if not len(labels):
-            raise DataError(f"The {name} period has no rows: build a larger or longer dataset.")
-
     def count_labels(self, labels: Labels) -> dict[str, float]:
         """How many items came next in all."""
         return {"items": float(labels.sum())}
@@ -79,18 +62,6 @@ class RankingProblem:
         found = figures.as_dict()
         return f"NDCG@10 {found['ndcg_at_10']:.4f}, HR@10 {found['hr_at_10']:.4f}"
 
-    def judge(self, truth: Truth) -> Judge:
-        """Rankings aren't numbers a row: `next_item.pipeline` measures them."""
-        raise NotImplementedError("Rankings are measured by storekeeper_training.next_item.pipeline.")
-
-    def losses(self) -> Loss:
-        """As `judge`."""
-        raise NotImplementedError("Rankings are measured by storekeeper_training.next_item.pipeline.")
-
-    def metric(self, field: str) -> Metric:
-        """The metric that has this field."""
-        return next(metric for metric in self.metrics if metric.field == field)
-
     def tiles(self, figures: Figures) -> list[tuple[str, str]]:
         """NDCG@10, HR@10, and what can be reached."""
         found = figures.as_dict()
@@ -99,11 +70,3 @@ class RankingProblem:
             (f"{found['hr_at_10']:.1%}", "of the rows have a next item among the first ten"),
             (f"{found['reachable']:.1%}", "of the next items are in the catalogue"),
         ]
-
-    def describe_decision(self, decision: Decision) -> tuple[str, str]:  # noqa: ARG002
-        """Nothing is read off validation but settings."""
-        return "ranks", "the whole catalogue"
-
-    def pictures(self, models: Sequence[Shown]) -> list[Picture]:
-        """As `judge`: `next_item.report` draws them."""
-        raise NotImplementedError("Rankings are drawn by storekeeper_training.next_item.report.")
