@@ -18,6 +18,8 @@ from storekeeper.errors import SettingError
 
 HOME_VARIABLE = "STOREKEEPER_HOME"
 DATABASE_VARIABLE = "STOREKEEPER_DATABASE_URL"
+#: Names the folder of public data sets, each in a folder of its own.
+DATASETS_VARIABLE = "STOREKEEPER_DATASETS"
 DEFAULT_DATABASE_URL = "sqlite:///data/shop.db"
 REPO_FOLDER = "feature_repo"
 CONFIG_FILE = "feature_store.yaml"

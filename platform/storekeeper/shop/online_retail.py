@@ -7,7 +7,7 @@ from pathlib import Path
 
 from storekeeper.database import upgrade
 from storekeeper.errors import NotFoundError, SettingError, SourceError, listing
-from storekeeper.settings import Settings
+from storekeeper.settings import DATASETS_VARIABLE, Settings
 from storekeeper.shop.online_retail_reading import SUFFIXES, read_invoice_lines
 from storekeeper.shop.online_retail_staging import stage_online_retail
 from storekeeper.shop.report import LoadReport, Progress, no_progress
@@ -18,7 +18,6 @@ NAME = "online-retail"
 REVISION = 1
 
 FROM = "from"
-DATASETS_VARIABLE = "STOREKEEPER_DATASETS"
 FOLDER = "online_retail"
 PUBLIC_FILE = (
     "The public file: UCI Machine Learning Repository, Online Retail, id 352 "

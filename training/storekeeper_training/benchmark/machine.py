@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from typing import Any
 PACKAGES = ("numpy", "scikit-learn", "scipy", "tensorflow-cpu", "tensorflow", "xgboost")
 
 
-def machine_facts() -> dict[str, Any]:
-    """Processor, cores, memory, system, the versions of the packages there are, and the load before the run."""
+def machine_facts(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
+    """Processor, cores, memory, system, the versions of those packages that there are, and the load before the run."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": _memory_gb(),
         "system": f"{platform.system()} {platform.machine()}",
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": {"python": platform.python_version()} | _versions(packages),
     }
 
 
@@ -32,9 +33,9 @@ def peak_memory_mb() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Sequence[str]) -> dict[str, str]:
     found = {}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

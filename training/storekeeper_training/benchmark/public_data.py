@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storekeeper.errors import NotFoundError, SettingError, listing
-
-DATASETS_VARIABLE = "STOREKEEPER_DATASETS"
+from storekeeper.settings import DATASETS_VARIABLE
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Models: each file one way to fit, all behind one protocol."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
+from typing import TypeVar
 
 from storekeeper.errors import NotFoundError, UsageError, listing
 from storekeeper_training.models.blend import BlendedModels
@@ -11,11 +11,13 @@ from storekeeper_training.models.boosted_trees import BoostedTrees
 from storekeeper_training.models.dnn import DeepNetwork
 from storekeeper_training.models.forecast import FeatureForecast
 from storekeeper_training.models.logistic import Logistic
-from storekeeper_training.models.model import FitProgress, Fitted, Model, Sample
+from storekeeper_training.models.model import FitProgress, Fitted, Model, Packaged, Sample
 from storekeeper_training.models.poisson import PoissonRegression
 from storekeeper_training.models.reference_network import ReferenceNetwork
 from storekeeper_training.models.rule import Rule
 from storekeeper_training.tasks import Task
+
+_M = TypeVar("_M", bound=Packaged)
 
 #: What is trained by default where the label is a chance.
 MODEL_NAMES = ("rule", "logistic", "xgboost", "dnn-reference")
@@ -46,8 +48,12 @@ def find_models(task: Task, names: Iterable[str] | None = None) -> tuple[Model, 
         If a model's package is not installed; the message names the extra that brings it.
     """
     fitting = _quantity_models(task) if task.kind == "quantity" else _chance_models(task)
-    available = {model.name: model for model in fitting}
-    chosen = tuple(dict.fromkeys(default_models(task) if names is None else names))
+    return choose_models({model.name: model for model in fitting}, names or default_models(task))
+
+
+def choose_models(available: Mapping[str, _M], names: Iterable[str]) -> tuple[_M, ...]:
+    """Those of these names, each once, in the order given; errors as of `find_models`."""
+    chosen = tuple(dict.fromkeys(names))
     if unknown := [name for name in chosen if name not in available]:
         raise NotFoundError(f"There is no model {listing(unknown)}. Models: {listing(available)}.")
     models = tuple(available[name] for name in chosen)
@@ -77,22 +83,6 @@ def _quantity_models(task: Task) -> tuple[Model, ...]:
         PoissonRegression(),
         BoostedQuantities(task.level, left_out=task.calendar_features),
     )
-
-
-class Packaged(Protocol):
-    """Anything that needs packages."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """What it needs."""
-
-    @property
-    def extra(self) -> str:
-        """What installs them."""
 
 
 def package_versions(model: Packaged) -> dict[str, str]:
@@ -134,6 +124,7 @@ __all__ = [
     "ReferenceNetwork",
     "Rule",
     "Sample",
+    "choose_models",
     "default_models",
     "find_models",
     "package_versions",

@@ -74,8 +74,8 @@ class Fitted:
         self.write(folder)
 
 
-class Model(Protocol):
-    """A way to fit."""
+class Packaged(Protocol):
+    """Anything that is trained under a name, with packages of its own."""
 
     @property
     def name(self) -> str:
@@ -88,6 +88,10 @@ class Model(Protocol):
     @property
     def extra(self) -> str:
         """The extra of Storekeeper that installs them."""
+
+
+class Model(Packaged, Protocol):
+    """A way to fit."""
 
     def fit(self, train: Sample, validation: Sample, names: Sequence[str], seed: int, progress: FitProgress) -> Fitted:
         """Fit on the training rows.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storekeeper.errors import DataError
-from storekeeper_training.models.model import FitProgress, Parameters
+from storekeeper_training.models.model import FitProgress, Packaged, Parameters
 from storekeeper_training.next_item.catalogue import Catalogue
 from storekeeper_training.next_item.sequences import Sequences
 
@@ -46,20 +46,8 @@ class FittedRanker(Scorer, Protocol):
         """Write it into a folder, as JSON, `.npy` and ONNX files: `load_ranker` reads it."""
 
 
-class NextItemModel(Protocol):
+class NextItemModel(Packaged, Protocol):
     """A way to fit."""
-
-    @property
-    def name(self) -> str:
-        """Its name on the command line, in folders and in the leaderboard."""
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """The packages that it needs beside the platform's own; their versions go on record."""
-
-    @property
-    def extra(self) -> str:
-        """The extra of Storekeeper that installs them."""
 
     def fit(self, train: Sequences, validation: Sequences, seed: int, progress: FitProgress) -> FittedRanker:
         """Fit on the training rows.

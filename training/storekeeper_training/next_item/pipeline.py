@@ -9,10 +9,9 @@ import numpy as np
 
 from storekeeper.artefact import Artefact, read_manifest, write_artefact
 from storekeeper.clock import Clock
-from storekeeper.errors import NotFoundError, listing
 from storekeeper_training.cost import measure
 from storekeeper_training.lint import Evidence, check_names
-from storekeeper_training.models import FitProgress, package_versions
+from storekeeper_training.models import FitProgress, choose_models
 from storekeeper_training.next_item.available import DEFAULT_RANKERS, rankers
 from storekeeper_training.next_item.blend import Blend, blend_fitted
 from storekeeper_training.next_item.load import load_ranker
@@ -76,14 +75,7 @@ def find_rankers(names: Sequence[str] | None = None) -> tuple[NextItemModel, ...
     UsageError
         If a model's package is not installed; the message names the extra that brings it.
     """
-    available = rankers()
-    chosen = tuple(dict.fromkeys(names or DEFAULT_RANKERS))
-    if unknown := [name for name in chosen if name not in available]:
-        raise NotFoundError(f"There is no model {listing(unknown)}. Models: {listing(available)}.")
-    models = tuple(available[name] for name in chosen)
-    for model in models:
-        package_versions(model)
-    return models
+    return choose_models(rankers(), names or DEFAULT_RANKERS)
 
 
 def train_rankers(
