@@ -77,8 +77,8 @@ class Dataset:
         return (*from_spine, *features)
 
     def entity_codes(self, key: str) -> npt.NDArray[np.int64]:
-        """`(n_rows,) int64`: which value of an entity key a row has, numbered as they come."""
-        codes = self.table[key].combine_chunks().dictionary_encode().indices
+        """`(n_rows,) int64`: which value of an entity key a row has, numbered as they come; null is one of them."""
+        codes = self.table[key].combine_chunks().dictionary_encode(null_encoding="encode").indices
         return np.asarray(codes.to_numpy()).astype(np.int64)
 
     def columns(self, rows: npt.NDArray[np.int64]) -> dict[str, pa.ChunkedArray]:

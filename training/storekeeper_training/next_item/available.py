@@ -19,6 +19,6 @@ def rankers() -> dict[str, NextItemModel]:
     The blend mixes models that count; the Transformer is asked for by name.
     """
     own, markov, ease = OwnFrequency(), Markov(lags=(1, 10)), Ease(regularisations=(200.0,), decays=(1.0, 0.9))
-    neighbours = SessionKnn(neighbours=(100,), decays=(1.0, 0.8), rare_items_count=(True,))
+    neighbours = SessionKnn(neighbours=(100,), decays=(1.0,), rare_items_count=(True,))
     blend = Blend((own, markov, ease), steps=5)
     return {model.name: model for model in (Popularity(), own, markov, neighbours, ease, Transformer(), blend)}
